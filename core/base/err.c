@@ -1,0 +1,83 @@
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const code_names[] = {
+	[ERR_OK] = "ok",           [ERR_USAGE] = "usage",     [ERR_CONNECT] = "connect",
+	[ERR_AUTH] = "auth",       [ERR_LOST] = "lost",       [ERR_SQL] = "sql",
+	[ERR_TIMEOUT] = "timeout", [ERR_CANCELLED] = "cancelled", [ERR_IO] = "io",
+	[ERR_NOSPACE] = "no space", [ERR_CHILD] = "child",    [ERR_BLOCKED] = "blocked",
+	[ERR_DIFFERS] = "differs", [ERR_BUSY] = "busy",
+};
+
+const char *err_code_name(enum err_code code)
+{
+	return code_names[code];
+}
+
+enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return code;
+	memset(err, 0, sizeof *err);
+	err->code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+enum err_code err_hint(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return ERR_OK;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->hint, sizeof err->hint, fmt, ap);
+	va_end(ap);
+	return err->code;
+}
+
+enum err_code err_prefix(struct err *err, const char *fmt, ...)
+{
+	char old[sizeof err->msg];
+	va_list ap;
+	int n;
+
+	if (err == NULL)
+		return ERR_OK;
+	memcpy(old, err->msg, sizeof old);
+	va_start(ap, fmt);
+	n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof err->msg)
+		(void)snprintf(err->msg + n, sizeof err->msg - (size_t)n, ": %s", old);
+	return err->code;
+}
+
+enum err_code err_errno(struct err *err, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+	size_t n;
+
+	if (err == NULL)
+		return saved == ENOSPC || saved == EDQUOT ? ERR_NOSPACE : ERR_IO;
+	memset(err, 0, sizeof *err);
+	err->code = saved == ENOSPC || saved == EDQUOT ? ERR_NOSPACE : ERR_IO;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+	va_end(ap);
+	n = strlen(err->msg);
+	(void)snprintf(err->msg + n, sizeof err->msg - n, ": %s", strerror(saved));
+	if (err->code == ERR_NOSPACE)
+		(void)snprintf(err->hint, sizeof err->hint,
+			       "Free space on that file system, or choose another directory.");
+	return err->code;
+}
