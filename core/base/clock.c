@@ -21,6 +21,11 @@ int64_t clock_wall_us(void)
 	return now_us(CLOCK_REALTIME);
 }
 
+int64_t clock_mono_of(int64_t wall_us)
+{
+	return clock_mono_us() - (clock_wall_us() - wall_us);
+}
+
 int64_t clock_deadline(int64_t ms)
 {
 	return ms < 0 ? CLOCK_NEVER : clock_mono_us() + ms * 1000;

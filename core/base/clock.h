@@ -6,6 +6,8 @@
 
 int64_t clock_mono_us(void);
 int64_t clock_wall_us(void);
+/* A wall time as it would be on the monotonic clock: fixed here, so that the wall clock may jump afterwards. */
+int64_t clock_mono_of(int64_t wall_us);
 /* A deadline `ms` from now in clock_mono_us() terms; ms < 0 gives CLOCK_NEVER. */
 #define CLOCK_NEVER INT64_MAX
 int64_t clock_deadline(int64_t ms);

@@ -10,7 +10,7 @@ static const char *const code_names[] = {
 	[ERR_AUTH] = "auth",       [ERR_LOST] = "lost",       [ERR_SQL] = "sql",
 	[ERR_TIMEOUT] = "timeout", [ERR_CANCELLED] = "cancelled", [ERR_IO] = "io",
 	[ERR_NOSPACE] = "no space", [ERR_CHILD] = "child",    [ERR_BLOCKED] = "blocked",
-	[ERR_DIFFERS] = "differs", [ERR_BUSY] = "busy",
+	[ERR_DIFFERS] = "differs", [ERR_BUSY] = "busy", [ERR_HOSTKEY] = "host key",
 };
 
 const char *err_code_name(enum err_code code)
@@ -46,18 +46,18 @@ enum err_code err_hint(struct err *err, const char *fmt, ...)
 
 enum err_code err_prefix(struct err *err, const char *fmt, ...)
 {
-	char old[sizeof err->msg];
+	struct err old;
 	va_list ap;
-	int n;
 
 	if (err == NULL)
 		return ERR_OK;
-	memcpy(old, err->msg, sizeof old);
+	old = *err;
 	va_start(ap, fmt);
-	n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+	(void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof err->msg)
-		(void)snprintf(err->msg + n, sizeof err->msg - (size_t)n, ": %s", old);
+	size_t n = strlen(err->msg), room = sizeof err->msg - n - 1;
+	(void)strncat(err->msg, ": ", room);
+	(void)strncat(err->msg, old.msg, room > 2 ? room - 2 : 0);
 	return err->code;
 }
 

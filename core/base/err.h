@@ -25,6 +25,7 @@ enum err_code {
 	ERR_BLOCKED,    /* a check blocks, or a gate was not confirmed */
 	ERR_DIFFERS,    /* the proof failed: the two sides are not equal */
 	ERR_BUSY,       /* another pgusher holds this migration */
+	ERR_HOSTKEY,    /* the ssh host shows a key that is not known here */
 };
 
 struct err {

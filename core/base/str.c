@@ -242,7 +242,7 @@ bool str_to_i64(const char *s, int64_t lo, int64_t hi, int64_t *out)
 {
 	char *end;
 
-	if (str_empty(s))
+	if (str_empty(s) || !strchr("-0123456789", *s)) /* strtoll would skip blanks and take a plus */
 		return false;
 	errno = 0;
 	long long n = strtoll(s, &end, 10);
@@ -294,4 +294,25 @@ const char *fmt_secs(char *buf, size_t cap, double seconds)
 		(void)snprintf(buf, cap, "%" PRId64 ":%02d:%02d", t / 3600, (int)(t / 60 % 60), (int)(t % 60));
 	}
 	return buf;
+}
+
+size_t str_distance(const char *a, const char *b)
+{
+	size_t n = strlen(b), row[64];
+
+	if (n >= 64)
+		return 64;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diag = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t best = diag + (a[i - 1] != b[j - 1]);
+			diag = row[j];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+		}
+	}
+	return row[n];
 }

@@ -52,6 +52,8 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
 bool str_empty(const char *s);             /* NULL or "" */
+/* Letters to change, add or leave out to make one of the other; 64 when b is too long to be looked at. */
+size_t str_distance(const char *a, const char *b);
 /* Decimal integer, whole text, within [lo, hi]. */
 bool str_to_i64(const char *s, int64_t lo, int64_t hi, int64_t *out);
 

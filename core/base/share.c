@@ -1,0 +1,44 @@
+#include "base/share.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/str.h"
+
+static bool in_team_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+	struct stat st;
+	bool team = stat(dir, &st) == 0 && (st.st_mode & S_IWGRP) && !(st.st_mode & S_IWOTH);
+
+	free(dir);
+	return team;
+}
+
+int share_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+	struct stat st;
+
+	/* what a colleague made already has its mode, and only its owner may change that */
+	if (fd >= 0 && (flags & O_CREAT) && in_team_folder(path) && fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0600)
+		(void)fchmod(fd, 0660);
+	return fd;
+}
+
+int share_mkdir(const char *path)
+{
+	bool team = in_team_folder(path);
+
+	if (mkdir(path, team ? 0770 : 0700) < 0)
+		return -1;
+	struct stat st;
+	if (team && stat(path, &st) == 0) /* the umask took the group's right to write */
+		(void)chmod(path, (st.st_mode & 07000) | 0770);
+	return 0;
+}
