@@ -1,0 +1,18 @@
+#ifndef PGUSHER_PG_EXPLAIN_H
+#define PGUSHER_PG_EXPLAIN_H
+/*
+ * explain - turns what libpq and the server say into a struct err with a code and a next step.
+ * Decided by SQLSTATE, never by words, because servers and libpq speak the operator's language.
+ */
+#include <libpq-fe.h>
+
+#include "base/err.h"
+
+/* A refused or failed connection; conn had PQERRORS_VERBOSE. ERR_CONNECT, ERR_AUTH, ERR_SQL (3D000). */
+enum err_code explain_connect(PGconn *conn, struct err *err);
+/* A failed statement; res may be NULL. ERR_SQL, ERR_LOST, ERR_NOSPACE, ERR_CANCELLED (57014 not asked for by us). */
+enum err_code explain_result(PGconn *conn, const PGresult *res, struct err *err);
+/* The next step for a failed statement by its SQLSTATE; "" when there is none to name. */
+const char *explain_hint(const char *sqlstate);
+
+#endif

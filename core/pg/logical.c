@@ -1,0 +1,145 @@
+#include "pg/logical.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *subscription_role(const struct migration *m)
+{
+	return xstrdup(m->sub.role ? m->sub.role : m->sub.name);
+}
+
+bool subscription_carries(const struct migration *m, const struct fact_table *t)
+{
+	const struct dump_options *o = &m->dump;
+
+	return !t->left_out && t->kind == 'r' && t->persistence == 'p' && !t->extension && (o->schemas.n == 0 || strv_has(&o->schemas, t->schema)) &&
+	       !strv_has(&o->exclude_schemas, t->schema);
+}
+
+void subscription_adopt(struct migration *m, const struct facts *dst)
+{
+	for (size_t i = 0; m->sub.adopt && dst && i < dst->n_objects; i++) {
+		const struct fact_object *o = &dst->objects[i];
+		if (!str_eq(o->kind, "subscription here") || !str_eq(o->name, m->sub.adopt))
+			continue;
+		struct strv words = {0};
+		facts_array(&words, o->detail); /* slot, publications */
+		if (words.n > 0 && !str_empty(words.v[0]))
+			xreplace(&m->sub.slot, words.v[0]);
+		if (words.n > 1)
+			xreplace(&m->sub.publication, words.v[1]);
+		strv_fini(&words);
+	}
+}
+
+static bool below_scattered(const struct facts *src, const struct fact_table *t)
+{
+	for (t = facts_table(src, t->parent); t; t = facts_table(src, t->parent))
+		if (t->scattered)
+			return true;
+	return false;
+}
+
+bool subscription_via_root(const struct migration *m, const struct facts *src)
+{
+	bool needed = m->sub.via_root;
+
+	for (size_t i = 0; src && i < src->n_tables && !needed; i++)
+		needed = src->tables[i].is_partition && subscription_carries(m, &src->tables[i]) && below_scattered(src, &src->tables[i]);
+	return needed;
+}
+
+bool subscription_by_schema(const struct migration *m, const struct facts *src)
+{
+	if (m->sub.schemas.n == 0 || m->dump.exclude_schemas.n > 0 || !src || src->version_num < 150000 || !src->super)
+		return false;
+	for (size_t i = 0; i < src->n_tables; i++)
+		if (src->tables[i].extension && strv_has(&m->sub.schemas, src->tables[i].schema))
+			return false;
+	return true;
+}
+
+/* A name of at most 63 bytes with `tail` behind it; a character is not cut in two. */
+static void name_with(char out[64], const char *name, const char *tail)
+{
+	size_t n = strlen(name), room = 63 - strlen(tail);
+
+	if (n > room)
+		for (n = room; n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80;)
+			n--;
+	(void)snprintf(out, 64, "%.*s%s", (int)n, name, tail);
+}
+
+static void link_named(struct link *l, const struct migration *m, const char *tail)
+{
+	name_with(l->publication, m->sub.publication, tail);
+	name_with(l->slot, m->sub.slot, tail);
+	name_with(l->subscription, m->sub.name, tail);
+	l->own_role = !m->sub.role;
+	if (l->own_role)
+		name_with(l->role, m->sub.name, tail);
+	else
+		name_with(l->role, m->sub.role, "");
+}
+
+void link_forward(struct link *l, const struct migration *m)
+{
+	*l = (struct link){.from = SIDE_SOURCE, .to = SIDE_TARGET};
+	link_named(l, m, "");
+}
+
+void link_back(struct link *l, const struct migration *m)
+{
+	*l = (struct link){.from = SIDE_TARGET, .to = SIDE_SOURCE, .back = true};
+	link_named(l, m, "_back");
+}
+
+static char *conninfo(struct endpoint e, const char *host, const char *port, const char *role, const char *password, bool leader)
+{
+	struct str s = {0};
+
+	/* a server connects, not this host: neither tunnels nor files of ours are there */
+	e.host = host ? (char *)host : e.host;
+	e.port = port ? (char *)port : e.port;
+	e.user = (char *)role;
+	e.forward = e.ssh_config = e.service = e.sslcert = e.sslkey = NULL;
+	if (!e.sslmode || !str_starts(e.sslmode, "verify"))
+		e.sslrootcert = NULL;
+	bool several = leader && e.host && strchr(e.host, ',');
+	char *base = endpoint_conninfo(&e, NULL, several);
+	str_add(&s, base);
+	if (several) /* libpq must not take the leader for a standby while it is fenced */
+		str_add(&s, " options='-c default_transaction_read_only=off'");
+	str_add(&s, " connect_timeout=10 password='");
+	for (const char *p = password ? password : "..."; *p; p++) {
+		if (*p == '\'' || *p == '\\')
+			str_addc(&s, '\\');
+		str_addc(&s, *p);
+	}
+	str_addc(&s, '\'');
+	free(base);
+	return str_take(&s);
+}
+
+char *link_conninfo(const struct migration *m, const struct link *l, const char *password)
+{
+	return l->back ? conninfo(m->end[SIDE_TARGET], m->sub.target_host, m->sub.target_port, l->role, password, true)
+		       : conninfo(m->end[SIDE_SOURCE], m->sub.source_host, m->sub.source_port, l->role, password, false);
+}
+
+char *subscription_conninfo(const struct migration *m, const char *role, const char *password)
+{
+	return conninfo(m->end[SIDE_SOURCE], m->sub.source_host, m->sub.source_port, role, password, false);
+}
+
+void subscription_hush(struct session *s)
+{
+	static const char *const quiet[] = {
+		"SET log_statement = 'none'", "SET log_min_duration_statement = -1", "SET log_min_error_statement = 'panic'",
+		"SET pg_stat_statements.track_utility = off"};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
+		(void)session_run(s, quiet[i], &err);
+}
