@@ -1,0 +1,157 @@
+#ifndef PGUSHER_COPY_COPY_IN_H
+#define PGUSHER_COPY_COPY_IN_H
+/* Shared by the files of copy; not for others. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "copy/copy.h"
+#include "copy/estimate.h"
+#include "copy/post.h"
+#include "copy/relay.h"
+
+#define COPY_MAX_JOBS 64
+#define COPY_SMALL (1 << 20)      /* tables below travel together, and are not worth a TRUNCATE that makes FREEZE possible */
+#define COPY_TRIES 4              /* of one part, when connections break */
+
+/* Rows that travel in one transaction: one table, a range of one, or several small ones. */
+struct part { size_t first, n; int64_t from, to, bytes; size_t group; };
+
+/* Tables whose indexes are built together: one large table, or the small ones of one part. */
+struct group {
+	size_t first, n;
+	size_t parts, parts_left; /* their rows are not all there yet */
+	bool small;
+	bool key_running;         /* a constraint of this table is being built: nothing else beside it */
+	size_t running;           /* entries being built */
+	long *entries; size_t n_entries, next_key, next_index;
+	bool finished;            /* everything of it was given out */
+};
+
+enum entry_state { ENTRY_WAITS, ENTRY_TAKEN, ENTRY_DONE };
+
+enum phase { PHASE_TABLES, PHASE_ROWS, PHASE_AGAIN, PHASE_SERIAL, PHASE_KEYS, PHASE_REST, PHASE_ANALYZE, PHASE_END };
+
+enum task_kind { TASK_TABLES, TASK_SEQUENCES, TASK_PART, TASK_GROUP, TASK_ENTRY, TASK_ANALYZE, TASK_AGAIN, TASK_ORDERED, TASK_LATE };
+
+struct task {
+	enum task_kind kind;
+	const struct part *part;
+	struct group *group;
+	size_t entry;             /* TASK_ENTRY; TASK_TABLES, TASK_ORDERED: first; TASK_LATE: of the list, SIZE_MAX makes the list */
+	size_t to;                /* TASK_TABLES, TASK_ORDERED: before this */
+};
+
+/* What a session is at. */
+struct doing {
+	struct task task;
+	bool on;
+	int pid;                  /* of its target session's server */
+	int64_t began_us;
+	bool heard; double share; /* as the server says */
+	char text[96];
+	atomic_llong moved, rows; /* of a part */
+};
+
+struct copy_job {
+	const struct copy_list *list;
+	struct copy_options o;
+	char *application_name, *snapshot, *settings;
+	int wake_fd, quit_fd;
+
+	pthread_mutex_t lock;     /* everything down to issues */
+	pthread_cond_t moved;
+	bool stop;
+	enum phase phase;
+	struct err err;           /* the first one counts */
+	int busy, working;        /* threads with a task; threads alive */
+	struct part *parts; size_t n_parts, next_part;
+	struct group *groups; size_t n_groups;
+	size_t *group_of;         /* by table */
+	bool *failed;             /* by table: its rows would not go in */
+	bool *in_ranges;          /* by table: its rows come in several transactions, so that none is frozen */
+	bool seqs_taken, again_taken, serial_taken, rest_taken, late_taken, late_listed;
+	struct post_list post;
+	size_t next_table, tables_sure; /* entries before the rows: given out; known to be done or hopeless */
+	unsigned char *state;     /* enum entry_state, by entry */
+	size_t first_key;         /* the first foreign key; n when there is none */
+	struct strv late;         /* what is analysed or vacuumed at the end: statements */
+	size_t next_late;
+	struct copy_issue *issues; size_t n_issues, next_issue;
+	struct doing doing[COPY_MAX_JOBS];
+	struct estimate estimate; /* what has ended */
+
+	struct cancel cancel;
+	pthread_t threads[COPY_MAX_JOBS], watcher;
+	int n_threads;
+	bool watching;
+	atomic_llong bytes, rows;
+	atomic_int broken;
+	atomic_size_t tables, objects;
+	atomic_bool finished, tables_made;
+};
+
+struct worker {
+	struct copy_job *job;
+	int who;                  /* of doing */
+	struct session *src, *dst;
+	struct relay relay;
+	int64_t part_bytes;       /* progress counted for the part at hand, taken back when it must be done again */
+	int64_t part_size, part_moved;
+	int64_t part_rows;
+	char xid[32];             /* of the transaction that is about to commit */
+};
+
+/* job.c */
+void copy_wake(const struct copy_job *j);
+void copy_quiet(const struct copy_job *j);
+/* Takes ownership of the strings. */
+void copy_add_issue(struct copy_job *j, char *object, char *message, char *sql, char *hint, bool kept);
+/* Sessions as they should be; opened when they are not there. */
+enum err_code copy_source(struct worker *w, struct err *err);
+enum err_code copy_target(struct worker *w, struct err *err);
+void copy_close(struct worker *w);
+/* A broken connection that is worth another try (and has waited for it), or the end? */
+bool copy_again(struct worker *w, enum err_code rc, int try);
+
+/* plan.c: pure */
+void copy_plan_parts(struct copy_job *j);
+void copy_plan_entries(struct copy_job *j);
+/*
+ * FREEZE leaves out what is stored beside a table, and rows that came in ranges have none: without a VACUUM the first readers
+ * would write all that once more. True for such tables.
+ */
+bool copy_wants_vacuum(const struct copy_job *j, size_t table);
+/* schedule.c: the next task, or false at the end. Waits. */
+bool copy_next_task(struct copy_job *j, int who, struct task *t);
+void copy_task_done(struct copy_job *j, int who, const struct task *t);
+
+/* progress.c. Under the lock, but copy_say. */
+void copy_weigh_all(struct copy_job *j);
+void copy_task_begins(struct copy_job *j, int who, const struct task *t);
+void copy_task_ends(struct copy_job *j, int who);
+void copy_say(struct worker *w, const char *kind, const char *name);
+/* How far an index is, by what pg_stat_progress_create_index says. Pure. */
+double copy_index_share(const char *phase, double blocks, double of_blocks, double tuples, double of_tuples);
+
+/* rows.c. An error ends the job. */
+enum err_code copy_part(struct worker *w, const struct part *p, struct err *err);
+enum err_code copy_failed_tables(struct worker *w, struct err *err);
+enum err_code copy_sequences(struct worker *w, struct err *err);
+
+/*
+ * build.c. One statement on the target, again when its connection breaks. ERR_SQL is the statement's own, everything else
+ * ends the job.
+ */
+enum err_code copy_run(struct worker *w, const char *sql, struct err *err);
+enum err_code copy_ask(struct worker *w, const char *sql, int n, const char *const *params, PGresult **res, struct err *err);
+/* An error ends the job. What fails before its place in the dump's order is tried again there. */
+enum err_code copy_build_group(struct worker *w, struct group *g, struct err *err);
+enum err_code copy_build_entry(struct worker *w, size_t entry, bool last_try, struct err *err);
+enum err_code copy_build_tables(struct worker *w, size_t from, size_t to, struct err *err);
+enum err_code copy_build_ordered(struct worker *w, size_t from, size_t to, struct err *err);
+enum err_code copy_analyze(struct worker *w, size_t table, struct err *err);
+/* ANALYZE or VACUUM: what goes wrong is an issue, and no more. */
+enum err_code copy_tend(struct worker *w, const char *sql, struct err *err);
+enum err_code copy_list_late(struct worker *w, struct err *err);
+
+#endif

@@ -1,0 +1,152 @@
+/* How the work is cut: parts of rows, groups of tables, which entry belongs to which group. Pure. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy/copy_in.h"
+
+#define BATCH_TABLES 50
+#define BATCH_BYTES (4 << 20)
+#define RANGE_MIN_BYTES (64 << 20) /* smaller tables are not worth the FREEZE that ranges cannot have */
+
+static struct part *add_part(struct copy_job *j, size_t first, size_t n, int64_t bytes)
+{
+	struct part *p = &j->parts[j->n_parts++];
+
+	*p = (struct part){.first = first, .n = n, .bytes = bytes, .group = j->n_groups};
+	return p;
+}
+
+static void add_group(struct copy_job *j, size_t first, size_t n, size_t parts, bool small)
+{
+	for (size_t i = first; i < first + n; i++)
+		j->group_of[i] = j->n_groups;
+	j->groups[j->n_groups++] = (struct group){.first = first, .n = n, .parts = parts, .parts_left = parts, .small = small};
+}
+
+/*
+ * A table that is larger than a session's share would keep one of them busy long after the others. Ranges cost no more of the
+ * servers' time, but the FREEZE of a whole table: such tables are vacuumed in the end.
+ */
+static size_t ranges_of(const struct copy_job *j, const struct copy_table *t)
+{
+	int64_t share = j->list->bytes / j->o.jobs, least = j->o.range_bytes ? j->o.range_bytes : RANGE_MIN_BYTES;
+
+	if (j->o.jobs < 2 || t->where || t->shared || t->bytes < least || t->bytes <= share || t->blocks < COPY_MAX_JOBS)
+		return 1;
+	int64_t n = (t->bytes + share / 2) / (share > 0 ? share : 1);
+	return n < 2 ? 2 : n > j->o.jobs ? (size_t)j->o.jobs : (size_t)n;
+}
+
+static void cut_large(struct copy_job *j, size_t i, bool can_range)
+{
+	const struct copy_table *t = &j->list->tables[i];
+	size_t n = can_range ? ranges_of(j, t) : 1;
+
+	for (size_t k = 0; k < n; k++) {
+		int64_t bytes = t->bytes / (int64_t)n;
+		struct part *p = add_part(j, i, 1, k + 1 < n ? bytes : t->bytes - bytes * (int64_t)(n - 1));
+		if (n == 1)
+			continue;
+		j->in_ranges[i] = true;
+		p->from = t->blocks * (int64_t)k / (int64_t)n;
+		p->to = k + 1 == n ? LIST_TO_END : t->blocks * (int64_t)(k + 1) / (int64_t)n;
+	}
+	add_group(j, i, 1, n, false);
+}
+
+static size_t cut_small(struct copy_job *j, size_t i)
+{
+	size_t n = 0;
+	int64_t bytes = 0;
+
+	while (i + n < j->list->n_tables && n < BATCH_TABLES && (n == 0 || bytes + j->list->tables[i + n].bytes <= BATCH_BYTES))
+		bytes += j->list->tables[i + n++].bytes;
+	(void)add_part(j, i, n, bytes);
+	add_group(j, i, n, 1, true);
+	return n;
+}
+
+void copy_plan_parts(struct copy_job *j)
+{
+	const struct copy_list *l = j->list;
+	bool ranges = l->version >= 140000; /* before, every range would read the whole table */
+
+	j->parts = xcalloc(l->n_tables * 2 + (size_t)j->o.jobs * (size_t)j->o.jobs * 2 + 1, sizeof *j->parts);
+	j->groups = xcalloc(l->n_tables + 1, sizeof *j->groups);
+	j->group_of = xcalloc(l->n_tables + 1, sizeof *j->group_of);
+	j->failed = xcalloc(l->n_tables + 1, sizeof *j->failed);
+	j->in_ranges = xcalloc(l->n_tables + 1, sizeof *j->in_ranges);
+	for (size_t i = 0; i < l->n_tables;) {
+		if (l->tables[i].bytes >= COPY_SMALL)
+			cut_large(j, i++, ranges);
+		else
+			i += cut_small(j, i);
+	}
+}
+
+bool copy_wants_vacuum(const struct copy_job *j, size_t table)
+{
+	const struct copy_table *t = &j->list->tables[table];
+
+	return !t->shared && !t->where && (j->in_ranges[table] || t->bytes - t->blocks * t->block_bytes >= COPY_SMALL);
+}
+
+struct name { const char *schema, *name; size_t i; };
+
+static int by_name(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c ? c : strcmp(x->schema, y->schema);
+}
+
+static void add_entry(struct group *g, size_t e)
+{
+	if ((g->n_entries & (g->n_entries + 1)) == 0 || g->n_entries == 0)
+		g->entries = xrealloc(g->entries, (g->n_entries * 2 + 2) * sizeof *g->entries);
+	g->entries[g->n_entries++] = (long)e;
+}
+
+/* Of one group: the largest first, so that the last ones are short. The dump's order among equals. */
+static void sort_entries(const struct copy_job *j, struct group *g)
+{
+	for (size_t i = 1; i < g->n_entries && !g->small; i++) {
+		long e = g->entries[i];
+		size_t k = i;
+		for (; k > 0 && j->post.v[g->entries[k - 1]].index_bytes < j->post.v[e].index_bytes; k--)
+			g->entries[k] = g->entries[k - 1];
+		g->entries[k] = e;
+	}
+}
+
+void copy_plan_entries(struct copy_job *j)
+{
+	const struct copy_list *l = j->list;
+	struct name *names = xcalloc(l->n_tables + 1, sizeof *names);
+
+	for (size_t i = 0; i < l->n_tables; i++)
+		names[i] = (struct name){.schema = l->tables[i].schema, .name = l->tables[i].name, .i = i};
+	qsort(names, l->n_tables, sizeof *names, by_name);
+	j->state = xcalloc(j->post.n + 1, 1);
+	j->first_key = j->post.n;
+	for (size_t e = j->post.rows; e < j->post.n; e++) {
+		struct post_entry *p = &j->post.v[e];
+		if (p->kind == POST_FK && j->first_key == j->post.n)
+			j->first_key = e;
+		if (p->kind != POST_INDEX && p->kind != POST_CONSTRAINT && p->kind != POST_FK)
+			continue;
+		struct name key = {.schema = p->schema, .name = p->table};
+		const struct name *found = bsearch(&key, names, l->n_tables, sizeof *names, by_name);
+		if (!found) /* of a partitioned table or a materialized view: in the dump's order */
+			continue;
+		p->bytes = l->tables[found->i].bytes;
+		if (p->kind == POST_FK)
+			continue;
+		p->index_bytes = list_index_bytes(l, p->schema, p->constraint ? p->constraint : p->name);
+		add_entry(&j->groups[j->group_of[found->i]], e);
+	}
+	free(names);
+	for (size_t g = 0; g < j->n_groups; g++)
+		sort_entries(j, &j->groups[g]);
+}

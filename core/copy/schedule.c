@@ -1,0 +1,225 @@
+/* Who does what next. Everything under the job's lock. */
+#include <stdlib.h>
+
+#include "copy/copy_in.h"
+
+#define TABLES_AT_ONCE 30
+
+static bool is_key(const struct copy_job *j, const struct group *g, size_t k)
+{
+	return j->post.v[g->entries[k]].kind == POST_CONSTRAINT;
+}
+
+/*
+ * Of a large table: its keys one by one (they lock it), then its indexes side by side, then statistics. True: *t is
+ * something to do now.
+ */
+static bool next_of_group(struct copy_job *j, struct group *g, struct task *t)
+{
+	if (g->key_running)
+		return false;
+	for (int keys = 1; keys >= 0; keys--) {
+		size_t *next = keys ? &g->next_key : &g->next_index;
+		while (*next < g->n_entries && is_key(j, g, *next) != (keys == 1))
+			(*next)++;
+		if (*next == g->n_entries)
+			continue;
+		*t = (struct task){.kind = TASK_ENTRY, .group = g, .entry = (size_t)g->entries[(*next)++]};
+		g->key_running = keys;
+		g->running++;
+		return true;
+	}
+	if (g->running > 0)
+		return false;
+	g->finished = true;
+	*t = (struct task){.kind = TASK_ANALYZE, .group = g};
+	return true;
+}
+
+static bool next_ready(struct copy_job *j, struct task *t)
+{
+	for (size_t i = 0; i < j->n_groups; i++) {
+		struct group *g = &j->groups[i];
+		if (g->finished || g->parts_left > 0)
+			continue;
+		if (g->small) {
+			g->finished = true;
+			*t = (struct task){.kind = TASK_GROUP, .group = g};
+			return true;
+		}
+		if (next_of_group(j, g, t))
+			return true;
+	}
+	return false;
+}
+
+/* Tables side by side, a few dozen in a transaction; everything else in the dump's order, when all before it is done. */
+static bool next_tables(struct copy_job *j, struct task *t, bool *over)
+{
+	const struct post_entry *v = j->post.v;
+	size_t from = j->next_table, to = from;
+
+	if (from < j->post.rows && v[from].kind == POST_TABLE) {
+		while (to < j->post.rows && v[to].kind == POST_TABLE &&
+		       (to - from < TABLES_AT_ONCE || !(str_eq(v[to].type, "TABLE") || str_eq(v[to].type, "DEFAULT"))))
+			to++;
+		j->next_table = to;
+		*t = (struct task){.kind = TASK_TABLES, .entry = from, .to = to};
+		return true;
+	}
+	if (j->busy > 0 || j->tables_sure == j->post.rows) {
+		*over = j->busy == 0;
+		return false;
+	}
+	while (to < j->post.rows && v[to].kind != POST_TABLE)
+		to++;
+	*t = (struct task){.kind = TASK_ORDERED, .entry = j->tables_sure, .to = to};
+	j->next_table = j->tables_sure = to;
+	return true;
+}
+
+static bool next_rows(struct copy_job *j, struct task *t, bool *over)
+{
+	if (!j->seqs_taken && j->list->n_seqs > 0) {
+		j->seqs_taken = true;
+		*t = (struct task){.kind = TASK_SEQUENCES};
+		return true;
+	}
+	if (next_ready(j, t))
+		return true;
+	if (j->next_part < j->n_parts) {
+		*t = (struct task){.kind = TASK_PART, .part = &j->parts[j->next_part++]};
+		return true;
+	}
+	*over = j->busy == 0;
+	return false;
+}
+
+static bool same(const char *schema, const char *name, const char *schema2, const char *name2)
+{
+	return str_eq(schema, schema2) && str_eq(name, name2);
+}
+
+/* Foreign keys lock both their tables. */
+static bool collides(const struct post_entry *a, const struct post_entry *b)
+{
+	return same(a->schema, a->table, b->schema, b->table) || same(a->schema, a->table, b->to_schema, b->to_table) ||
+	       same(a->to_schema, a->to_table, b->schema, b->table) || same(a->to_schema, a->to_table, b->to_schema, b->to_table);
+}
+
+static bool next_key(struct copy_job *j, struct task *t, bool *over)
+{
+	const struct post_entry *running[COPY_MAX_JOBS];
+	int n = 0;
+
+	for (size_t e = j->first_key; e < j->post.n && n < COPY_MAX_JOBS; e++)
+		if (j->post.v[e].kind == POST_FK && j->state[e] == ENTRY_TAKEN)
+			running[n++] = &j->post.v[e];
+	for (size_t e = j->first_key; e < j->post.n; e++) {
+		bool wait = j->post.v[e].kind != POST_FK || j->state[e] != ENTRY_WAITS;
+		for (int i = 0; i < n && !wait; i++)
+			wait = collides(running[i], &j->post.v[e]);
+		if (wait)
+			continue;
+		j->state[e] = ENTRY_TAKEN;
+		*t = (struct task){.kind = TASK_ENTRY, .entry = e};
+		return true;
+	}
+	*over = n == 0;
+	return false;
+}
+
+/* One worker does it; the others wait for the next phase. */
+static bool once(struct copy_job *j, bool *taken, struct task t, struct task *out, bool *over)
+{
+	if (!*taken) {
+		*taken = true;
+		*out = t;
+		return true;
+	}
+	*over = j->busy == 0;
+	return false;
+}
+
+static bool next_late(struct copy_job *j, struct task *t, bool *over)
+{
+	if (!j->late_taken) {
+		j->late_taken = true;
+		*t = (struct task){.kind = TASK_LATE, .entry = SIZE_MAX};
+		return true;
+	}
+	if (j->late_listed && j->next_late < j->late.n) {
+		*t = (struct task){.kind = TASK_LATE, .entry = j->next_late++};
+		return true;
+	}
+	*over = j->late_listed && j->busy == 0;
+	return false;
+}
+
+static bool next_in_phase(struct copy_job *j, struct task *t, bool *over)
+{
+	const struct task serial = {.kind = TASK_ORDERED, .entry = j->post.rows, .to = j->first_key};
+	const struct task rest = {.kind = TASK_ORDERED, .entry = j->first_key, .to = j->post.n};
+
+	switch (j->phase) {
+	case PHASE_TABLES:
+		return next_tables(j, t, over);
+	case PHASE_ROWS:
+		return next_rows(j, t, over);
+	case PHASE_AGAIN:
+		return once(j, &j->again_taken, (struct task){.kind = TASK_AGAIN}, t, over);
+	case PHASE_SERIAL:
+		return once(j, &j->serial_taken, serial, t, over);
+	case PHASE_KEYS:
+		return next_key(j, t, over);
+	case PHASE_REST:
+		return once(j, &j->rest_taken, rest, t, over);
+	case PHASE_ANALYZE:
+		return next_late(j, t, over);
+	case PHASE_END:
+		break;
+	}
+	return false;
+}
+
+bool copy_next_task(struct copy_job *j, int who, struct task *t)
+{
+	bool got = false;
+
+	(void)pthread_mutex_lock(&j->lock);
+	while (!j->stop && j->phase != PHASE_END) {
+		bool over = false;
+		got = next_in_phase(j, t, &over);
+		if (got) {
+			j->busy++;
+			copy_task_begins(j, who, t);
+			break;
+		}
+		if (over) {
+			j->phase++;
+			atomic_store(&j->tables_made, true);
+			copy_wake(j);
+			(void)pthread_cond_broadcast(&j->moved);
+		} else {
+			(void)pthread_cond_wait(&j->moved, &j->lock);
+		}
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+	return got;
+}
+
+void copy_task_done(struct copy_job *j, int who, const struct task *t)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	j->busy--;
+	copy_task_ends(j, who);
+	if (t->kind == TASK_PART)
+		j->groups[t->part->group].parts_left--;
+	if (t->kind == TASK_ENTRY && t->group) {
+		t->group->running--;
+		t->group->key_running = false;
+	}
+	(void)pthread_cond_broadcast(&j->moved);
+	(void)pthread_mutex_unlock(&j->lock);
+	copy_wake(j);
+}

@@ -1,0 +1,242 @@
+#include "watch/sample.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "watch/guard.h"
+
+#define BEHIND_BYTES (64 << 20)
+#define BEHIND_S 60
+#define HELD_BYTES (INT64_C(20) << 30)
+#define SOON_S 3600.0
+#define DAY_S 86400.0
+#define XMIN_AGE 100000000
+
+enum type { INT, REAL, TEXT };
+struct column { const char *name; enum type type; size_t at, size; };
+#define COL(t, f) {#f, t, offsetof(struct watch_sample, f), sizeof(((struct watch_sample *)0)->f)}
+
+static const struct column columns[] = {
+	COL(INT, at_us), COL(INT, source_ok), COL(INT, target_ok), COL(TEXT, source_error), COL(TEXT, target_error), COL(INT, sub_exists),
+	COL(INT, enabled), COL(INT, worker), COL(TEXT, subscription), COL(TEXT, slot), COL(INT, tables), COL(INT, ready), COL(TEXT, busy),
+	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(INT, timeline),
+	COL(TEXT, address), COL(INT, failed_over), COL(TEXT, failover), COL(INT, standbys), COL(INT, sync_standbys), COL(TEXT, sync_commit),
+	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
+	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(INT, xmin_age),
+	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
+	COL(REAL, full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, reverse_not),
+};
+#define N_COLUMNS (sizeof columns / sizeof *columns)
+
+/* ---- what it means ---- */
+
+struct list { struct watch_alarm *v; size_t n; };
+
+static void __attribute__((format(printf, 4, 5))) add(struct list *l, enum verdict v, const char *todo, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (l->n == WATCH_ALARMS)
+		return;
+	struct watch_alarm *a = &l->v[l->n++];
+	a->verdict = v;
+	va_start(ap, fmt);
+	(void)vsnprintf(a->text, sizeof a->text, fmt, ap);
+	va_end(ap);
+	(void)snprintf(a->todo, sizeof a->todo, "%s", todo);
+}
+
+static void of_ends(const struct watch_sample *s, struct list *l)
+{
+	if (s->fenced)
+		add(l, VERDICT_BLOCK, "if none is on: pgusher cutover --abort opens it again", "the source refuses writes: a cutover is on, or was interrupted");
+	if (!s->source_ok)
+		add(l, VERDICT_BLOCK, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent",
+		    "the source does not answer: %s", s->source_error);
+	if (!s->target_ok)
+		add(l, VERDICT_BLOCK, "while the target is away the slot keeps WAL on the source's disk", "the target does not answer: %s", s->target_error);
+	if (s->failed_over == GUARD_LOST)
+		add(l, VERDICT_BLOCK, "rows are missing on the target: pgusher cleanup, then copy again; or find them with pgusher verify, when the writers pause, and bring them over by hand",
+		    "%s", s->failover);
+	else if (s->failed_over == GUARD_OTHER)
+		add(l, VERDICT_BLOCK, "look where [target] host leads to", "%s", s->failover);
+	else if (s->failed_over == GUARD_UNPROVEN)
+		add(l, VERDICT_WARN, "the cutover compares every table anyway; to know it earlier: pgusher verify, when the writers pause", "%s", s->failover);
+}
+
+static void of_slot(const struct watch_sample *s, struct list *l)
+{
+	char t[32];
+
+	if (s->source_ok && !s->slot_exists && s->target_ok && s->sub_exists)
+		add(l, VERDICT_BLOCK, "pgusher cleanup, then start again from the copy: no slot made later can bring back what it had",
+		    "the slot %s is gone from the source: changes are lost", s->slot);
+	if (strcmp(s->wal_status, "lost") == 0)
+		add(l, VERDICT_BLOCK, "pgusher cleanup, then start again from the copy, with a larger max_slot_wal_keep_size",
+		    "the source has thrown away WAL that the slot needs");
+	else if (strcmp(s->wal_status, "unreserved") == 0)
+		add(l, VERDICT_BLOCK, "raise max_slot_wal_keep_size on the source and reload, now", "the next checkpoint of the source may throw away WAL that the slot needs");
+	else if (s->full_s >= 0 && s->full_s < DAY_S)
+		add(l, s->full_s < SOON_S ? VERDICT_BLOCK : VERDICT_WARN, "raise max_slot_wal_keep_size on the source and reload, or find out why the target does not keep up",
+		    "at this rate the slot is lost in %s", fmt_secs(t, sizeof t, s->full_s));
+	if (s->held_bytes > HELD_BYTES)
+		add(l, VERDICT_WARN, "look at the source's disk; pgusher cleanup ends the replication and sets it free", "the slot keeps %s of WAL on the source's disk",
+		    fmt_bytes(t, sizeof t, (double)s->held_bytes));
+	if (s->xmin_age > XMIN_AGE)
+		add(l, VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
+}
+
+static void of_worker(const struct watch_sample *s, struct list *l)
+{
+	static const char put_right[] = "the target's log names the table, the key and the reason. Put that right on the target (remove the row that is in the way, add the "
+					"column) and it goes on by itself; from 15 on ALTER SUBSCRIPTION ... SKIP (lsn = ...) passes over one transaction";
+	if (!s->target_ok)
+		return;
+	if (!s->sub_exists && s->source_ok && !s->slot_exists) {
+		add(l, VERDICT_BLOCK, "pgusher run begins one; pgusher status says what was done here", "there is no subscription, nor a slot for one");
+	} else if (!s->sub_exists) {
+		add(l, VERDICT_BLOCK, "the slot on the source fills its disk while nobody reads from it: pgusher cleanup", "the subscription %s is not on the target", s->subscription);
+	} else if (!s->enabled) {
+		add(l, VERDICT_BLOCK, "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled", s->subscription);
+	} else if (!s->worker) {
+		add(l, VERDICT_BLOCK, put_right, "no apply worker runs on the target%s", s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : "");
+	} else if (s->source_ok && s->slot_exists && !s->slot_active) {
+		add(l, VERDICT_WARN, "it tries again by itself; when that lasts: can the target still reach the source?", "the worker has no connection to the source");
+	}
+	if (s->worker && s->restarts > 2)
+		add(l, VERDICT_WARN, put_right, "the apply worker was started %lld times within 20 s", (long long)s->restarts);
+	if (s->sync_errors > 0 && s->ready < s->tables)
+		add(l, VERDICT_WARN, "the target's log says why; it is tried again by itself", "the copy of a table failed %lld times", (long long)s->sync_errors);
+	if (s->conflicts > 0)
+		add(l, VERDICT_WARN, "somebody writes to the target: its log names the rows; compare with pgusher verify", "%lld conflicts on the target", (long long)s->conflicts);
+}
+
+static void of_pace(const struct watch_sample *s, struct list *l)
+{
+	char b[32], t[32];
+
+	if (s->drift[0])
+		add(l, VERDICT_BLOCK, "make the same change on the target, the source's wider types and new columns there first; a new table must be added to the publication",
+		    "tables differ between source and target: %s", s->drift);
+	if (s->source_ok && s->target_ok && s->worker && s->lag_bytes > BEHIND_BYTES && s->lag_s > BEHIND_S && s->level_s < 0)
+		add(l, VERDICT_WARN, "the source writes faster than the target applies: look at the target's disk and CPU, and at long transactions on the source",
+		    "the target falls behind: %s, %s", fmt_bytes(b, sizeof b, (double)s->lag_bytes), fmt_secs(t, sizeof t, s->lag_s));
+}
+
+/* Nothing is to follow any more; who has not noticed? */
+static void of_rest(const struct watch_sample *s, struct list *l)
+{
+	char t[32];
+
+	if (s->held_bytes > HELD_BYTES)
+		add(l, VERDICT_WARN, "pgusher cleanup sets it free", "the slot keeps %s of WAL on the old server's disk", fmt_bytes(t, sizeof t, (double)s->held_bytes));
+	if (s->talkers > 0)
+		add(l, VERDICT_WARN, "point them to the new primary; on the old one they can only read", "%lld session%s still on the old server: %.240s", (long long)s->talkers,
+		    s->talkers == 1 ? " is" : "s are", s->who_talks);
+}
+
+bool watch_is_safe(const struct watch_sample *s)
+{
+	return s->sync_standbys > 0 && (str_eq(s->sync_commit, "on") || str_starts(s->sync_commit, "remote_"));
+}
+
+static int worse(const void *a, const void *b)
+{
+	return (int)((const struct watch_alarm *)b)->verdict - (int)((const struct watch_alarm *)a)->verdict;
+}
+
+size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS])
+{
+	struct list l = {.v = out};
+
+	of_ends(s, &l);
+	if (s->handed_over) {
+		of_rest(s, &l);
+	} else {
+		of_slot(s, &l);
+		of_worker(s, &l);
+		of_pace(s, &l);
+	}
+	qsort(out, l.n, sizeof *out, worse); /* few: that equal ones may change places is no matter */
+	return l.n;
+}
+
+const char *watch_word(const struct watch_sample *s)
+{
+	struct watch_alarm a[WATCH_ALARMS] = {{0}};
+
+	if (watch_alarms(s, a) > 0 && a[0].verdict == VERDICT_BLOCK)
+		return "trouble";
+	if (s->handed_over)
+		return "cut over";
+	if (s->ready < s->tables)
+		return "copying";
+	return s->lag_s > 5 ? "behind" : "streaming";
+}
+
+/* ---- as text ---- */
+
+static json_t *value(const struct watch_sample *s, const struct column *c)
+{
+	const char *at = (const char *)s + c->at;
+
+	switch (c->type) {
+	case INT:
+		return json_integer(*(const int64_t *)(const void *)at);
+	case REAL:
+		return json_real(*(const double *)(const void *)at);
+	case TEXT:
+		return event_string(at);
+	}
+	return NULL;
+}
+
+json_t *watch_sample_json(const struct watch_sample *s)
+{
+	struct watch_alarm a[WATCH_ALARMS] = {{0}};
+	size_t n = watch_alarms(s, a);
+	json_t *j = json_object(), *list = json_array();
+	char at[40];
+
+	(void)json_object_set_new(j, "at", json_string(clock_iso(at, sizeof at, s->at_us)));
+	(void)json_object_set_new(j, "kind", json_string("sample"));
+	(void)json_object_set_new(j, "word", json_string(watch_word(s)));
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		(void)json_object_set_new(j, columns[i].name, value(s, &columns[i]));
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+		(void)json_object_set_new(o, "verdict", json_string(verdict_name(a[i].verdict)));
+		(void)json_object_set_new(o, "text", event_string(a[i].text));
+		(void)json_object_set_new(o, "todo", event_string(a[i].todo));
+		(void)json_array_append_new(list, o);
+	}
+	(void)json_object_set_new(j, "alarms", list);
+	return j;
+}
+
+bool watch_sample_from_text(struct watch_sample *s, const char *text)
+{
+	json_t *j = text ? json_loads(text, 0, NULL) : NULL;
+	bool good = j != NULL;
+
+	*s = (struct watch_sample){0};
+	for (size_t i = 0; i < N_COLUMNS && good; i++) {
+		const json_t *v = json_object_get(j, columns[i].name);
+		char *at = (char *)s + columns[i].at;
+		if (columns[i].type == INT && json_is_integer(v))
+			*(int64_t *)(void *)at = json_integer_value(v);
+		else if (columns[i].type == REAL && json_is_number(v))
+			*(double *)(void *)at = json_number_value(v);
+		else if (columns[i].type == TEXT && json_is_string(v))
+			(void)snprintf(at, columns[i].size, "%s", json_string_value(v));
+		else
+			good = false;
+	}
+	json_decref(j);
+	return good;
+}

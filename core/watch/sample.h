@@ -1,0 +1,73 @@
+#ifndef PGUSHER_WATCH_SAMPLE_H
+#define PGUSHER_WATCH_SAMPLE_H
+/*
+ * sample - one reading of a running replication, both ends, and what it means. A plain value; pure functions; any thread.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event.h"
+
+struct watch_sample {
+	int64_t at_us;                          /* wall clock */
+	int64_t source_ok, target_ok;           /* 1: it answered */
+	char source_error[200], target_error[200];
+	/* target; as last seen when it does not answer */
+	int64_t sub_exists, enabled, worker;    /* worker: the apply worker's pid, 0: none runs */
+	char subscription[64], slot[64];
+	int64_t tables, ready;
+	char busy[400];                         /* tables that are not ready: "public.big copying, ..." */
+	int64_t apply_errors, sync_errors, conflicts; /* counted by the server; -1: it does not count them (before 15, 18) */
+	int64_t restarts;                       /* of the apply worker within the last 20 s, seen by this watcher */
+	int64_t timeline;                       /* of the target; 0: not readable */
+	char address[64];                       /* of the server that answers as the target; "": a socket */
+	int64_t failed_over;                    /* enum guard_word: what another leader on the target means */
+	char failover[320];                     /* in words; "": there was none */
+	int64_t standbys, sync_standbys;        /* of the target, streaming; -1: not readable */
+	char sync_commit[16];                   /* of the subscription: synchronous_commit */
+	char origin_lsn[24];                    /* how far the target's own record of what it applied has come; "": not readable */
+	/* source */
+	int64_t slot_exists, slot_active;
+	char wal_status[16];                    /* "" before 13 */
+	char current_lsn[24], confirmed_lsn[24];
+	int64_t lag_bytes, unsent_bytes;        /* not confirmed by the target; of it not sent yet (-1: no walsender) */
+	int64_t held_bytes, safe_bytes;         /* WAL kept for the slot; until it is thrown away (-1: no limit, or before 13) */
+	int64_t xmin_age;                       /* transactions that the slot holds back catalogue vacuum by */
+	char writer[200];                       /* longest transaction that writes; "" when none for 10 s */
+	/* arithmetic */
+	double lag_s;                           /* age of the newest change that the target has; -1: not known yet */
+	double apply_rate, wal_rate;            /* bytes/s confirmed, and written on the source */
+	double commits;                         /* transactions/s committed on the target's database */
+	double level_s;                         /* until the lag is gone at these rates; -1: never, or not known */
+	double full_s;                          /* until safe_bytes are used up at this rate; -1: never, or no limit */
+	double within_s;                        /* for how long [cutover] max_lag has been kept, as far as this watcher saw */
+	/* after a cutover: the subscription sleeps on purpose */
+	int64_t handed_over;                    /* 1: the source says that the target is the primary */
+	int64_t fenced;                         /* 1: the source refuses writes for a cutover that has not come to its end */
+	int64_t talkers;                        /* client sessions on the old source, without ours; -1: not known */
+	char who_talks[600];                    /* talkers.h; "" */
+	/* each minute */
+	int64_t sequences_behind;               /* on the source further than on the target; -1: not looked yet */
+	char drift[400];                        /* tables whose columns differ, or that are not on both sides; "": none */
+	char reverse_not[160];                  /* why the target cannot feed a reverse link; "": it can */
+};
+
+struct watch_alarm {
+	enum verdict verdict;  /* WARN or BLOCK */
+	char text[320], todo[400];
+};
+
+#define WATCH_ALARMS 12
+/* What is wrong, worst first. Returns how many of out were filled. */
+size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS]);
+/* Whatever the target confirms, a synchronous standby of it has as well: a failover loses nothing. */
+bool watch_is_safe(const struct watch_sample *s);
+/* "streaming", "copying", "behind", "trouble", "cut over": one word for the whole. */
+const char *watch_word(const struct watch_sample *s);
+
+json_t *watch_sample_json(const struct watch_sample *s); /* new reference; with the alarms */
+/* false: not a sample */
+bool watch_sample_from_text(struct watch_sample *s, const char *json);
+
+#endif

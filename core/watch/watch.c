@@ -1,0 +1,406 @@
+#include "watch/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "pg/logical.h"
+#include "pg/session.h"
+#include "watch/guard.h"
+#include "watch/talkers.h"
+
+#define ASK_MS 2500        /* an end that takes longer does not answer */
+#define MINUTE_US INT64_C(60000000)
+#define NAMES_SHOWN 6
+#define RESTARTS_US INT64_C(20000000)
+#define COUNT_STARTED 8
+
+struct watch {
+	const struct migration *m;
+	struct cancel *cancel;
+	char *app, *path;      /* path: of what is remembered */
+	struct session *end[2];
+	struct watch_sample s; /* the last one: what is not read anew stays */
+	struct watch_pace pace;
+	struct guard guard;
+	int64_t origin_local, origin_remote;
+	char system[24];
+	int64_t minute_us, worker, started[COUNT_STARTED]; /* started: when new workers were seen, a ring */
+	size_t n_started;
+};
+
+struct watch *watch_new(const struct migration *m, const char *state_dir, const char *app, struct cancel *cancel)
+{
+	struct watch *w = xcalloc(1, sizeof *w);
+
+	*w = (struct watch){.m = m, .cancel = cancel, .app = xstrdup(app), .path = xasprintf("%s/watch.json", state_dir)};
+	(void)snprintf(w->s.subscription, sizeof w->s.subscription, "%s", m->sub.name);
+	(void)snprintf(w->s.slot, sizeof w->s.slot, "%s", m->sub.slot);
+	guard_load(&w->guard, w->path);
+	w->s.standbys = w->s.sync_standbys = w->s.safe_bytes = w->s.unsent_bytes = w->s.apply_errors = w->s.sync_errors = w->s.conflicts = -1;
+	w->s.sequences_behind = w->s.talkers = -1;
+	return w;
+}
+
+void watch_free(struct watch *w)
+{
+	if (!w)
+		return;
+	for (int i = 0; i < 2; i++)
+		session_close(w->end[i]);
+	free(w->app);
+	free(w->path);
+	free(w);
+}
+
+void watch_forget(const char *state_dir)
+{
+	char *path = xasprintf("%s/watch.json", state_dir);
+
+	(void)unlink(path); /* mostly there is none */
+	free(path);
+}
+
+/* ---- asking ---- */
+
+static enum err_code connected(struct watch *w, enum side side, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	if (w->end[side] && !session_alive(w->end[side])) {
+		session_close(w->end[side]);
+		w->end[side] = NULL;
+	}
+	if (!w->end[side]) {
+		struct session_options opt = {.application_name = w->app, .read_write = side == SIDE_TARGET, .timeout_ms = ASK_MS};
+		rc = session_open(&w->end[side], &w->m->end[side], &opt, w->cancel, err);
+	}
+	return rc;
+}
+
+static enum err_code ask(struct watch *w, enum side side, const char *sql, const char *param, PGresult **res, struct err *err)
+{
+	const char *params[] = {param};
+	enum err_code rc = connected(w, side, err);
+
+	*res = NULL;
+	return rc == ERR_OK ? session_exec(w->end[side], sql, param ? 1 : 0, params, ASK_MS, res, err) : rc;
+}
+
+static void keep(char *to, size_t size, const char *text)
+{
+	(void)snprintf(to, size, "%.*s", (int)size - 1, text);
+}
+
+/* A worker that fails is started again every few seconds, as another process. */
+static void count_restarts(struct watch *w)
+{
+	int64_t now = clock_mono_us();
+
+	if (w->s.worker != 0 && w->worker != 0 && w->s.worker != w->worker)
+		w->started[w->n_started++ % COUNT_STARTED] = now;
+	w->worker = w->s.worker ? w->s.worker : w->worker;
+	w->s.restarts = 0;
+	for (size_t i = 0; i < COUNT_STARTED; i++)
+		w->s.restarts += w->started[i] != 0 && now - w->started[i] < RESTARTS_US;
+}
+
+static enum err_code look_at_target(struct watch *w, int64_t *commits, struct err *err)
+{
+	static const char sql[] =
+		"SELECT s.subenabled, coalesce(s.subslotname, ''), coalesce((SELECT max(t.pid) FROM pg_stat_subscription t WHERE t.subid = s.oid AND t.relid IS NULL), 0),"
+		" (SELECT count(*) FROM pg_subscription_rel r WHERE r.srsubid = s.oid),"
+		" (SELECT count(*) FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate = 'r'),"
+		" (SELECT string_agg(x, ', ') FROM (SELECT r.srrelid::regclass || CASE r.srsubstate WHEN 'i' THEN ' waits' WHEN 'd' THEN ' copying' ELSE ' catching up' END AS x"
+		"  FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r' ORDER BY r.srsubstate LIMIT 6) b),"
+		" (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()), s.oid"
+		" FROM pg_subscription s WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+	struct watch_sample *s = &w->s;
+	PGresult *r;
+	enum err_code rc = ask(w, SIDE_TARGET, sql, w->m->sub.name, &r, err);
+
+	if (rc != ERR_OK)
+		return rc;
+	s->sub_exists = PQntuples(r) > 0;
+	if (s->sub_exists) {
+		s->enabled = cell_bool(r, 0, 0);
+		if (*cell(r, 0, 1))
+			keep(s->slot, sizeof s->slot, cell(r, 0, 1));
+		s->worker = cell_i64(r, 0, 2);
+		s->tables = cell_i64(r, 0, 3);
+		s->ready = cell_i64(r, 0, 4);
+		keep(s->busy, sizeof s->busy, cell(r, 0, 5));
+		*commits = cell_i64(r, 0, 6);
+		count_restarts(w);
+	} else {
+		s->enabled = s->worker = 0;
+	}
+	PQclear(r);
+	return ERR_OK;
+}
+
+/*
+ * Which server it is, what it has applied, and who has it, too. The timeline from a WAL file's name: a new leader knows it at once,
+ * its control file only after a checkpoint. Standbys are walsenders without a logical slot.
+ */
+static void look_who_leads(struct watch *w)
+{
+	static const char sql[] =
+		"SELECT ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint, coalesce(host(inet_server_addr()) || ':' || inet_server_port(), ''),"
+		" s.subsynccommit, o.remote_lsn, o.remote_lsn - '0/0', least(o.local_lsn, pg_current_wal_flush_lsn()) - '0/0', c.system_identifier, r.standbys, r.sync"
+		" FROM pg_subscription s LEFT JOIN pg_replication_origin_status o ON o.external_id = 'pg_' || s.oid, pg_control_system() c,"
+		" (SELECT count(*) AS standbys, count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) AS sync FROM pg_stat_replication r WHERE r.state = 'streaming'"
+		"  AND NOT EXISTS (SELECT 1 FROM pg_replication_slots l WHERE l.active_pid = r.pid AND l.slot_type = 'logical')) r"
+		" WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+	struct watch_sample *s = &w->s;
+	struct err err;
+	PGresult *r;
+
+	if (ask(w, SIDE_TARGET, sql, w->m->sub.name, &r, &err) != ERR_OK)
+		return;
+	if (PQntuples(r) > 0) {
+		s->timeline = cell_i64(r, 0, 0);
+		keep(s->address, sizeof s->address, cell(r, 0, 1));
+		keep(s->sync_commit, sizeof s->sync_commit, cell(r, 0, 2));
+		keep(s->origin_lsn, sizeof s->origin_lsn, cell(r, 0, 3));
+		w->origin_remote = cell_i64(r, 0, 4);
+		w->origin_local = cell_i64(r, 0, 5);
+		keep(w->system, sizeof w->system, cell(r, 0, 6));
+		s->standbys = cell_i64(r, 0, 7);
+		s->sync_standbys = cell_i64(r, 0, 8);
+	}
+	PQclear(r);
+}
+
+/* Where the timeline that we know ends on the new leader: only a superuser may read that, and members of pg_read_server_files. */
+static int64_t look_for_fork(struct watch *w)
+{
+	char path[64];
+	struct err err;
+	PGresult *r;
+	int64_t at = -1;
+
+	(void)snprintf(path, sizeof path, "pg_wal/%08llX.history", (unsigned long long)w->s.timeline);
+	if (ask(w, SIDE_TARGET, "SELECT pg_read_file($1)", path, &r, &err) == ERR_OK) {
+		at = guard_fork(cell(r, 0, 0), w->guard.timeline);
+		PQclear(r);
+	}
+	return at;
+}
+
+static void look_at_failover(struct watch *w, int64_t confirmed)
+{
+	struct watch_sample *s = &w->s;
+	bool moved = w->guard.timeline != 0 && s->timeline != 0 && s->timeline != w->guard.timeline;
+	struct guard_reading now = {.timeline = s->timeline, .system = w->system, .local = w->origin_local, .remote = w->origin_remote, .confirmed = confirmed,
+				    .safe = watch_is_safe(s),
+				    .fork = moved ? look_for_fork(w) : -1};
+
+	guard_look(&w->guard, &now);
+	(void)guard_save(&w->guard, w->path);
+	s->failed_over = w->guard.word;
+	keep(s->failover, sizeof s->failover, w->guard.say);
+}
+
+/* Counters that came with 15 and 18. */
+static void look_closer_at_target(struct watch *w)
+{
+	int v = session_version(w->end[SIDE_TARGET]);
+	struct watch_sample *s = &w->s;
+	struct err err;
+	PGresult *r;
+
+	char *sql = xasprintf("SELECT t.apply_error_count, t.sync_error_count, %s FROM pg_stat_subscription_stats t WHERE t.subname = $1",
+			      v >= 180000 ? "t.confl_insert_exists + t.confl_update_origin_differs + t.confl_update_exists + t.confl_update_missing"
+					    " + t.confl_delete_origin_differs + t.confl_delete_missing + t.confl_multiple_unique_conflicts" : "-1");
+	if (v >= 150000 && ask(w, SIDE_TARGET, sql, w->m->sub.name, &r, &err) == ERR_OK) {
+		if (PQntuples(r) > 0) {
+			s->apply_errors = cell_i64(r, 0, 0);
+			s->sync_errors = cell_i64(r, 0, 1);
+			s->conflicts = cell_i64(r, 0, 2);
+		}
+		PQclear(r);
+	}
+	free(sql);
+	look_who_leads(w);
+}
+
+static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *confirmed, struct err *err)
+{
+	struct watch_sample *s = &w->s;
+	PGresult *r;
+	enum err_code rc = connected(w, SIDE_SOURCE, err);
+
+	if (rc != ERR_OK)
+		return rc;
+	bool v13 = session_version(w->end[SIDE_SOURCE]) >= 130000;
+	char *sql = xasprintf(
+		"SELECT c.lsn, c.lsn - '0/0', p.slot_name IS NOT NULL, p.active, p.confirmed_flush_lsn, p.confirmed_flush_lsn - '0/0', c.lsn - p.confirmed_flush_lsn,"
+		" c.lsn - p.restart_lsn, age(p.catalog_xmin), %s, (SELECT c.lsn - a.sent_lsn FROM pg_stat_replication a WHERE a.pid = p.active_pid),"
+		" (SELECT format('pid %%s (%%s in %%s, %%s, for %%s s)', a.pid, a.usename, a.datname, a.state, extract(epoch FROM now() - a.xact_start)::bigint)"
+		"  FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL AND now() - a.xact_start > interval '10 s' ORDER BY a.xact_start LIMIT 1)"
+		" FROM (SELECT pg_current_wal_flush_lsn() AS lsn) c LEFT JOIN pg_replication_slots p ON p.slot_name = $1",
+		v13 ? "coalesce(p.wal_status, ''), coalesce(p.safe_wal_size, -1)" : "'', -1");
+	rc = ask(w, SIDE_SOURCE, sql, s->slot, &r, err);
+	free(sql);
+	if (rc != ERR_OK)
+		return rc;
+	keep(s->current_lsn, sizeof s->current_lsn, cell(r, 0, 0));
+	*current = cell_i64(r, 0, 1);
+	s->slot_exists = cell_bool(r, 0, 2);
+	s->slot_active = cell_bool(r, 0, 3);
+	*confirmed = cell_i64(r, 0, 5);
+	if (s->slot_exists)
+		keep(s->confirmed_lsn, sizeof s->confirmed_lsn, cell(r, 0, 4));
+	int64_t lag = cell_i64(r, 0, 6);
+	s->lag_bytes = lag > 0 ? lag : 0;
+	s->held_bytes = cell_i64(r, 0, 7);
+	s->xmin_age = cell_i64(r, 0, 8);
+	keep(s->wal_status, sizeof s->wal_status, cell(r, 0, 9));
+	s->safe_bytes = cell_i64(r, 0, 10);
+	s->unsent_bytes = PQgetisnull(r, 0, 11) ? -1 : cell_i64(r, 0, 11) > 0 ? cell_i64(r, 0, 11) : 0;
+	keep(s->writer, sizeof s->writer, cell(r, 0, 12));
+	PQclear(r);
+	return ERR_OK;
+}
+
+/* ---- after a cutover: who has not noticed? ---- */
+
+/* The source's own word (method/phase.h writes it). */
+static void look_who_is_left(struct watch *w)
+{
+	struct watch_sample *s = &w->s;
+	struct err err;
+	PGresult *r;
+
+	if (ask(w, SIDE_SOURCE, "SELECT coalesce(string_agg(obj_description(oid, 'pg_publication'), ''), '') FROM pg_publication WHERE pubname = $1", w->m->sub.publication, &r, &err) != ERR_OK)
+		return;
+	s->handed_over = str_starts(cell(r, 0, 0), "pgusher cut over:");
+	s->fenced = str_starts(cell(r, 0, 0), "pgusher fenced");
+	PQclear(r);
+	s->talkers = -1;
+	s->who_talks[0] = '\0';
+	if (s->handed_over)
+		(void)talkers_ask(w->end[SIDE_SOURCE], ASK_MS, &s->talkers, s->who_talks, sizeof s->who_talks, &err);
+}
+
+/* ---- each minute: do both sides still have the same columns, and how far are sequences? ---- */
+
+#define COLUMNS_OF                                                                                                              \
+	"SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), md5(string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ','" \
+	" ORDER BY a.attname::text COLLATE \"C\")) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"               \
+	" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE "
+#define GROUPED " GROUP BY n.nspname, c.relname ORDER BY (quote_ident(n.nspname) || '.' || quote_ident(c.relname))::text COLLATE \"C\""
+
+static void compare_lists(const PGresult *a, const PGresult *b, struct str *out, int *n)
+{
+	for (int i = 0, k = 0; i < PQntuples(a) || k < PQntuples(b);) {
+		int c = i >= PQntuples(a) ? 1 : k >= PQntuples(b) ? -1 : strcmp(cell(a, i, 0), cell(b, k, 0));
+		const char *name = c <= 0 ? cell(a, i, 0) : cell(b, k, 0), *what = NULL;
+		if (c != 0)
+			what = c < 0 ? "only published" : "not published any more";
+		else if (!str_eq(cell(a, i, 1), cell(b, k, 1)))
+			what = "columns differ";
+		if (what && (*n)++ < NAMES_SHOWN)
+			str_addf(out, "%s%s (%s)", out->len ? ", " : "", name, what);
+		i += c <= 0;
+		k += c >= 0;
+	}
+	if (*n > NAMES_SHOWN)
+		str_addf(out, " and %d more", *n - NAMES_SHOWN);
+}
+
+/* Tables as the source publishes them against those that the subscription knows: one it does not know is passed over without a word. */
+static void look_for_drift(struct watch *w)
+{
+	PGresult *a = NULL, *b = NULL, *pub = NULL;
+	struct err err;
+	struct str out = {0};
+	int n = 0;
+
+	if (ask(w, SIDE_TARGET, "SELECT array_to_string(subpublications, ',') FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
+	    ask(w, SIDE_SOURCE, COLUMNS_OF "EXISTS (SELECT 1 FROM pg_publication_tables p WHERE p.pubname = ANY (string_to_array($1, ','))"
+		" AND p.schemaname = n.nspname AND p.tablename = c.relname)" GROUPED, cell(pub, 0, 0), &a, &err) == ERR_OK &&
+	    ask(w, SIDE_TARGET, COLUMNS_OF "c.oid IN (SELECT r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid"
+		" WHERE s.subname = $1)" GROUPED, w->m->sub.name, &b, &err) == ERR_OK) {
+		compare_lists(a, b, &out, &n);
+		keep(w->s.drift, sizeof w->s.drift, str_text(&out));
+	}
+	str_fini(&out);
+	PQclear(a);
+	PQclear(b);
+	PQclear(pub);
+}
+
+static void look_at_sequences(struct watch *w)
+{
+	static const char sql[] = "SELECT (quote_ident(schemaname) || '.' || quote_ident(sequencename))::text COLLATE \"C\" AS name, coalesce(last_value::text, '')"
+		" FROM pg_sequences WHERE schemaname !~ '^pg_' ORDER BY 1";
+	PGresult *a = NULL, *b = NULL;
+	struct err err;
+
+	if (ask(w, SIDE_SOURCE, sql, NULL, &a, &err) == ERR_OK && ask(w, SIDE_TARGET, sql, NULL, &b, &err) == ERR_OK) {
+		w->s.sequences_behind = 0;
+		for (int i = 0, k = 0; i < PQntuples(a); i++) {
+			while (k < PQntuples(b) && strcmp(cell(b, k, 0), cell(a, i, 0)) < 0)
+				k++;
+			if (k < PQntuples(b) && str_eq(cell(a, i, 0), cell(b, k, 0)))
+				w->s.sequences_behind += !str_eq(cell(a, i, 1), cell(b, k, 1));
+		}
+	}
+	PQclear(a);
+	PQclear(b);
+}
+
+/* What a reverse link needs of the target; the way from the source to it is tried by the preflight. */
+static void look_for_way_back(struct watch *w)
+{
+	static const char sql[] =
+		"SELECT CASE WHEN current_setting('wal_level') <> 'logical' THEN format('wal_level is %s on the target, logical is needed (after a restart)', current_setting('wal_level'))"
+		" WHEN EXISTS (SELECT 1 FROM pg_replication_slots WHERE slot_name = $1) THEN ''" /* it is made already */
+		" WHEN current_setting('max_replication_slots')::int <= (SELECT count(*) FROM pg_replication_slots) THEN 'no free replication slot on the target: raise max_replication_slots'"
+		" WHEN current_setting('max_wal_senders')::int <= (SELECT count(*) FROM pg_stat_replication) THEN 'no free walsender on the target: raise max_wal_senders' ELSE '' END";
+	struct err err;
+	PGresult *r;
+
+	struct link back;
+
+	link_back(&back, w->m);
+	if (!w->m->cut.reverse || ask(w, SIDE_TARGET, sql, back.slot, &r, &err) != ERR_OK)
+		return;
+	keep(w->s.reverse_not, sizeof w->s.reverse_not, cell(r, 0, 0));
+	PQclear(r);
+}
+
+void watch_take(struct watch *w, struct watch_sample *out)
+{
+	int64_t current = 0, confirmed = 0, commits = 0;
+	struct watch_sample *s = &w->s;
+	struct err err = {0};
+
+	s->target_ok = look_at_target(w, &commits, &err) == ERR_OK;
+	keep(s->target_error, sizeof s->target_error, s->target_ok ? "" : err.msg);
+	if (s->target_ok)
+		look_closer_at_target(w);
+	s->source_ok = look_at_source(w, &current, &confirmed, &err) == ERR_OK;
+	keep(s->source_error, sizeof s->source_error, s->source_ok ? "" : err.msg);
+	if (s->source_ok)
+		look_who_is_left(w);
+	if (s->source_ok && s->target_ok && s->sub_exists)
+		look_at_failover(w, confirmed);
+	s->at_us = clock_wall_us();
+	if (s->source_ok && s->slot_exists && s->target_ok)
+		watch_pace_add(&w->pace, s->at_us, current, confirmed, s->held_bytes, commits);
+	watch_pace_tell(&w->pace, s);
+	s->within_s = watch_pace_within(&w->pace, w->m->cut.max_lag_bytes);
+	if (s->source_ok && s->target_ok && s->sub_exists && (w->minute_us == 0 || clock_mono_us() - w->minute_us > MINUTE_US)) {
+		look_for_drift(w);
+		look_at_sequences(w);
+		look_for_way_back(w);
+		w->minute_us = clock_mono_us();
+	}
+	*out = *s;
+}

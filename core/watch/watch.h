@@ -1,0 +1,32 @@
+#ifndef PGUSHER_WATCH_WATCH_H
+#define PGUSHER_WATCH_WATCH_H
+/*
+ * watch - looks at both ends of a replication, again and again, on sessions of its own. Works with pg_monitor on both sides; what
+ * it may not see is left empty. An end that does not answer is part of the sample, not an error. One thread.
+ */
+#include "base/cancel.h"
+#include "migration.h"
+#include "watch/sample.h"
+
+struct watch;
+
+/* m is settled and outlives it. state_dir: where the target's timeline is remembered; app: application_name. */
+struct watch *watch_new(const struct migration *m, const char *state_dir, const char *app, struct cancel *cancel);
+void watch_free(struct watch *w);
+/* One look; takes a few milliseconds, or seconds when an end does not answer. */
+void watch_take(struct watch *w, struct watch_sample *out);
+/* The target was compared: its present timeline is the one to be on. */
+void watch_forget(const char *state_dir);
+
+/* The arithmetic, over readings of LSNs as numbers; for watch.c and its test. */
+struct watch_pace {
+	struct { int64_t at_us, current, confirmed, held, commits; } ring[600]; /* ten minutes of seconds */
+	size_t n, head;
+};
+void watch_pace_add(struct watch_pace *p, int64_t at_us, int64_t current, int64_t confirmed, int64_t held, int64_t commits);
+/* Fills lag_s, the rates, level_s and full_s; s has lag_bytes and safe_bytes. */
+void watch_pace_tell(const struct watch_pace *p, struct watch_sample *s);
+/* Seconds since it was last further behind than that; 0 when it is now. */
+double watch_pace_within(const struct watch_pace *p, int64_t max_lag_bytes);
+
+#endif
