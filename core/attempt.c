@@ -1,0 +1,504 @@
+#include "attempt_in.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "checks/gather.h"
+#include "compared.h"
+#include "journal/report.h"
+#include "method/cutover.h"
+#include "method/dump.h"
+#include "method/hook.h"
+#include "method/rehearse.h"
+#include "method/run.h"
+#include "method/subscription.h"
+#include "method/work.h"
+#include "watch/watch.h"
+
+/* What goes on when the attempt has ended well, and holds WAL on the source. */
+static bool replicates(const struct model *m)
+{
+	static const char *const kinds[] = {"subscription:", "slot:", "publication:", "replication-role:", "back-"};
+
+	for (size_t i = 0; i < m->left.n; i++)
+		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+			if (!m->left.v[i].removed && str_starts(m->left.v[i].last->id, kinds[k]))
+				return true;
+	return false;
+}
+
+/* left_too: one that ended well counts while something of it stands, as the replication of a subscription does. */
+struct model *attempt_load(const struct migration *m, bool left_too)
+{
+	char *dir = migration_state_dir(m), *path = journal_path(dir);
+	struct model *seen = xcalloc(1, sizeof *seen);
+	struct err err;
+
+	model_init(seen);
+	if (model_load(seen, path, &err) != ERR_OK || !(model_unfinished(seen) || (left_too && replicates(seen)))) {
+		attempt_forget(seen);
+		seen = NULL;
+	}
+	free(path);
+	free(dir);
+	return seen;
+}
+
+struct model *attempt_unfinished(const struct migration *m)
+{
+	return attempt_load(m, false);
+}
+
+enum err_code attempt_readable(const struct migration *m, struct err *err)
+{
+	char *dir = migration_state_dir(m), *path = journal_path(dir);
+	struct model seen;
+
+	model_init(&seen);
+	enum err_code rc = model_load(&seen, path, err);
+	model_fini(&seen);
+	free(path);
+	free(dir);
+	return rc;
+}
+
+void attempt_forget(struct model *m)
+{
+	if (!m)
+		return;
+	model_fini(m);
+	free(m);
+}
+
+enum err_code attempt_plan(struct plan **out, const struct attempt *a, const struct model *seen, struct err *err)
+{
+	if (seen && seen->begin && (str_eq(seen->begin->sql, ROLLBACK_BEGIN) || str_eq(seen->begin->sql, FINALIZE_BEGIN))) {
+		*out = NULL;
+		err_set(err, ERR_BLOCKED, "a %s of this migration did not come to its end", seen->begin->sql);
+		return err_hint(err, "pgusher %s begins it again", seen->begin->sql);
+	}
+	if (seen && seen->begin && str_eq(seen->begin->sql, CUTOVER_BEGIN)) {
+		*out = NULL;
+		err_set(err, ERR_BLOCKED, "a cutover of this migration did not come to its end");
+		return err_hint(err, "pgusher cutover begins it again; pgusher cutover --abort opens the source and lets the target follow");
+	}
+	if (a->m->method == METHOD_SUBSCRIPTION && a->m->sub.adopt)
+		return subscription_adopt_plan(out, a->m);
+	return dump_plan(out, a->survey, seen, err);
+}
+
+char *attempt_new_id(void)
+{
+	char stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm);
+	return xasprintf("%s-%04x", stamp, (unsigned)(clock_mono_us() & 0xffff));
+}
+
+enum err_code attempt_begin(struct attempt *a, const struct model *seen, char **id, struct err *err)
+{
+	struct event *e = event_new(seen ? EV_RESUME : EV_BEGIN, NULL);
+
+	*id = seen && seen->begin && seen->begin->id ? xstrdup(seen->begin->id) : attempt_new_id();
+	xreplace(&e->id, *id);
+	xreplace(&e->title, a->m->name);
+	e->text = sink_who();
+	e->n = getpid();
+	xreplace(&e->hint, PGUSHER_VERSION);
+	xreplace(&e->sql, a->what ? a->what : method_name(a->m->method));
+	return sink_emit(a->sink, e, err);
+}
+
+/*
+ * What earlier processes did and found is a part of the attempt: of its end, its report, and of what it leaves. Read again
+ * now that nobody else can write: what the plan was made from must still be so. seen: NULL for a new attempt.
+ */
+enum err_code attempt_take_story(struct attempt *a, const struct model *seen, struct err *err)
+{
+	struct model story;
+	char *path = journal_path(a->sink->dir);
+
+	model_init(&story);
+	enum err_code rc = model_load(&story, path, err);
+	bool same = seen ? story.resumes == seen->resumes && !story.end == !seen->end : !model_unfinished(&story);
+	if (rc == ERR_OK && !same) {
+		err_set(err, ERR_BLOCKED, "the migration has moved on since the plan was made");
+		rc = err_hint(err, "somebody ran it meanwhile: look again, and make a new plan");
+	}
+	if (rc == ERR_OK && seen)
+		model_take_story(&a->sink->live, &story);
+	model_fini(&story);
+	free(path);
+	return rc;
+}
+
+/* What was seen and accepted before the attempt was opened belongs to its story. */
+/* EV_BEGIN leaves findings and facts of the fold alone, so that they are still there. */
+static enum err_code journal_preflight(struct attempt *a, const struct model *before, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (int i = 0; i < 2 && rc == ERR_OK; i++)
+		if (before->facts[i])
+			rc = sink_journal(a->sink, before->facts[i], err);
+	for (size_t i = 0; i < before->findings.n && rc == ERR_OK; i++) {
+		const struct model_item *it = &before->findings.v[i];
+		rc = sink_journal(a->sink, it->last, err);
+		if (rc == ERR_OK && it->acked) {
+			struct event *e = event_new(EV_ACK, it->last->id);
+			e->text = sink_who();
+			rc = sink_journal(a->sink, e, err);
+			event_free(e);
+		}
+	}
+	for (size_t i = 0; i < before->fixes.n && rc == ERR_OK; i++)
+		rc = sink_journal(a->sink, before->fixes.v[i].last, err);
+	return rc;
+}
+
+enum err_code attempt_announce(struct attempt *a, const struct plan *p, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < p->n && rc == ERR_OK; i++) {
+		struct event *e = event_new(EV_PLAN, p->steps[i].id);
+		xreplace(&e->title, p->steps[i].title);
+		xreplace(&e->text, p->steps[i].why);
+		e->sql = step_show(&p->steps[i]);
+		e->n = (int64_t)i;
+		e->of = (int64_t)p->n;
+		rc = sink_emit(a->sink, e, err);
+	}
+	for (size_t i = 0; i < p->notes.n && rc == ERR_OK; i++) {
+		struct event *e = event_new(EV_NOTE, NULL);
+		xreplace(&e->title, "plan");
+		xreplace(&e->text, p->notes.v[i]);
+		rc = sink_emit(a->sink, e, err);
+	}
+	return rc;
+}
+
+static enum err_code emit_for_run(void *arg, struct event *e, struct err *err)
+{
+	return sink_emit(((struct attempt *)arg)->sink, e, err);
+}
+
+static enum err_code ask(void *arg, const char *id, const struct action *act, struct err *err)
+{
+	struct attempt *a = arg;
+
+	return sink_ask(a->sink, a->cancel, id, act->title, act->sql, act->confirm, err);
+}
+
+static enum err_code reach(void *arg, enum side side, struct err *err)
+{
+	return route_open(((struct attempt *)arg)->route, side, err);
+}
+
+static enum err_code blame(void *arg, enum side side, struct err *err)
+{
+	return route_blame(((struct attempt *)arg)->route, side, err);
+}
+
+static char *app_name(const struct migration *m, const char *id)
+{
+	/* the server keeps 63 bytes: the run's id must survive */
+	return xasprintf("pgusher %.32s %s", m->name, id);
+}
+
+void attempt_quiet(struct route *route, const struct model *seen)
+{
+	const struct migration *m = route->m;
+	unsigned sides = migration_sides(m);
+	struct err err;
+
+	if (!seen || !seen->begin || !seen->begin->id)
+		return;
+	char *app = app_name(m, seen->begin->id);
+	for (int i = 0; i < 2; i++) /* one that cannot be reached is found so by whoever needs it */
+		if ((sides & (1u << i)) && route_open(route, (enum side)i, &err) == ERR_OK)
+			(void)run_sweep(&m->end[i], (enum side)i, app, &err);
+	free(app);
+}
+
+void attempt_init_run(struct run *r, struct attempt *a, const struct plan *p, const struct model *seen, const char *id)
+{
+	*r = (struct run){.m = a->m, .plan = p, .seen = seen, .live = &a->sink->live, .state_dir = a->sink->dir,
+			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .arg = a};
+	r->facts[SIDE_SOURCE] = a->survey->facts[SIDE_SOURCE];
+	r->facts[SIDE_TARGET] = a->survey->facts[SIDE_TARGET];
+	r->app = app_name(a->m, id);
+}
+
+static bool follows(const struct migration *m)
+{
+	return m->method == METHOD_SUBSCRIPTION;
+}
+
+static const char *good_end(const struct migration *m)
+{
+	if (m->dump.dump_only)
+		return "the dump is complete";
+	if (follows(m))
+		return m->sub.copy == COPY_NATIVE || m->sub.adopt || m->dump.verify == VERIFY_OFF ? "the target follows the source; nothing was proven yet"
+			: "the target follows the source; its copy was proven equal to the slot's snapshot";
+	return m->dump.verify == VERIFY_OFF ? "done; nothing was proven, verify is off" : "done, and proven equal to the source's snapshot";
+}
+
+static void finish_texts(const struct run *r, enum err_code rc, const struct err *why, struct event *e)
+{
+	int open = (int)model_open(r->live);
+
+	e->state = rc == ERR_OK ? ST_DONE : rc == ERR_CANCELLED ? ST_CANCELLED : ST_FAILED;
+	if (rc == ERR_OK && open == 0) {
+		e->n = 0;
+		event_text(&e->text, "%s", good_end(r->m));
+		event_text(&e->hint, "%s", r->m->dump.dump_only ? "restore it with use_file" : follows(r->m) ?
+			   "watch it with pgusher watch; pgusher cutover makes the target the primary, pgusher cleanup ends it and removes all of it" :
+			   r->moved_on ? "the target lacks what was written since the snapshot: to move without losing it, stop the writers first, then migrate again" :
+			   "point the applications to the target; nothing may write to the source any more");
+	} else if (rc == ERR_OK) {
+		e->n = 1;
+		event_text(&e->text, "done, with %d thing%s to look at", open, open == 1 ? "" : "s");
+		event_text(&e->hint, "see what needs attention and what is not proven before the target is used");
+	} else {
+		e->n = rc == ERR_CANCELLED || rc == ERR_LOST ? 5 : 1;
+		event_text(&e->text, "%s", why->msg);
+		event_text(&e->hint, "%s%s%s", why->hint, why->hint[0] ? "; " : "",
+			   follows(r->m) ? "start pgusher again to go on, or clean up: a slot left alone fills the source's disk" :
+			   rc == ERR_DIFFERS ? "the source is untouched" : "start pgusher again to go on or to clean up; the source is untouched");
+	}
+}
+
+/* From the journal, as pgusher report does: what earlier attempts found is a part of it. */
+static void write_report(struct attempt *a, const struct model *live)
+{
+	char *path = journal_path(a->sink->dir);
+	struct model whole;
+	struct err err;
+
+	model_init(&whole);
+	bool readable = model_load(&whole, path, &err) == ERR_OK && whole.begin;
+	enum err_code rc = report_write(readable ? &whole : live, a->sink->dir, &err);
+	model_fini(&whole);
+	free(path);
+	if (rc == ERR_OK)
+		return;
+	struct event *e = event_new(EV_NOTE, NULL);
+	xreplace(&e->title, "report");
+	event_text(&e->text, "could not be written: %s", err.msg);
+	(void)sink_emit(a->sink, e, &err);
+}
+
+void attempt_close(struct attempt *a)
+{
+	journal_close(a->sink->j);
+	a->sink->j = NULL;
+	xreplace(&a->sink->dir, NULL);
+	a->sink->broken = (struct err){0};
+}
+
+enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct model *seen, struct err *err)
+{
+	struct run r = {0};
+	struct err ignored;
+	char *id = NULL;
+
+	a->sink->dir = migration_state_dir(a->m);
+	enum err_code rc = journal_open(&a->sink->j, a->sink->dir, err);
+	if (rc != ERR_OK) {
+		attempt_close(a);
+		return rc;
+	}
+	rc = attempt_take_story(a, seen, err);
+	if (rc == ERR_OK)
+		rc = attempt_begin(a, seen, &id, err);
+	if (rc == ERR_OK)
+		rc = journal_preflight(a, &a->sink->live, err);
+	if (rc == ERR_OK)
+		rc = attempt_announce(a, p, err);
+	if (rc == ERR_OK) {
+		attempt_init_run(&r, a, p, seen, id);
+		rc = run_plan(&r, err);
+		if (rc == ERR_CONNECT || rc == ERR_TIMEOUT) /* the preflight reached it: it went away since */
+			rc = err->code = ERR_LOST;
+		if (a->sink->broken.code != ERR_OK)
+			rc = (*err = a->sink->broken).code;
+		struct event *e = event_new(EV_END, id);
+		bool sweep = rc != ERR_OK && rc != ERR_DIFFERS && rc != ERR_BLOCKED;
+		finish_texts(&r, rc, err, e);
+		run_release(&r, sweep);
+		(void)sink_emit(a->sink, e, &ignored);
+		write_report(a, &a->sink->live);
+	}
+	free(id);
+	attempt_close(a);
+	return rc;
+}
+
+enum err_code attempt_verify(struct attempt *a, struct err *err)
+{
+	struct plan *p = plan_new("verify");
+	struct run r;
+	char *id = attempt_new_id();
+
+	attempt_init_run(&r, a, p, NULL, id);
+	enum err_code rc = work_recheck(&r, NULL, err);
+	if (rc == ERR_OK) { /* compared: whatever leader the target has now, nothing was lost */
+		char *dir = migration_state_dir(a->m);
+		watch_forget(dir);
+		free(dir);
+	}
+	run_release(&r, rc == ERR_CANCELLED);
+	if (rc == ERR_OK || rc == ERR_DIFFERS)
+		compared_write(a->m, &a->sink->live.proofs);
+	plan_free(p);
+	free(id);
+	return rc;
+}
+
+static bool follows_now(const struct model *seen)
+{
+	for (size_t i = 0; seen && i < seen->left.n; i++)
+		if (!seen->left.v[i].removed && (str_starts(seen->left.v[i].last->id, "subscription:") || str_starts(seen->left.v[i].last->id, "publication:")))
+			return true;
+	return false;
+}
+
+static void move_end(const struct run *r, struct event *e, enum err_code rc, bool handed, const char *what, const char *const text[2], const struct err *why)
+{
+	int open = (int)model_open(r->live);
+	const struct model_item *fence = model_find(&r->live->steps, "soft-fence");
+	bool begun = fence && fence->last->kind == EV_STEP;
+
+	e->state = rc == ERR_OK ? ST_DONE : rc == ERR_CANCELLED ? ST_CANCELLED : ST_FAILED;
+	if (rc == ERR_OK) {
+		e->n = open > 0;
+		event_text(&e->text, "%s", text[0]);
+		if (open > 0)
+			event_text(&e->text, "%s; %d thing%s to look at", text[0], open, open == 1 ? "" : "s");
+		xreplace(&e->hint, text[1]);
+	} else if (handed) {
+		e->state = ST_DONE; /* there is nothing to begin again, nor to take back */
+		e->n = 1;
+		event_text(&e->text, "the hand-over is done, but what follows failed: %s", why->msg);
+		event_text(&e->hint, "%s%snothing was taken back: the other side refuses writes; pgusher %s again does what is missing",
+			   why->code == ERR_BLOCKED ? "point the application to the new primary" : why->hint, why->hint[0] ? "; " : "", what);
+	} else {
+		e->n = rc == ERR_CANCELLED || rc == ERR_LOST ? 5 : 1;
+		event_text(&e->text, "%s", why->msg);
+		event_text(&e->hint, "%s%s%s", why->hint, why->hint[0] ? "; " : "", str_eq(what, FINALIZE_BEGIN) ? "pgusher finalize again goes on with it" :
+			   begun ? "it was taken back: everything is as before" : "nobody was made to wait: everything is as before");
+	}
+}
+
+/* text: what a good end is, and what then. */
+static enum err_code move(struct attempt *a, struct plan *p, const struct model *seen, const char *what, const char *const text[2], struct err *err)
+{
+	struct run r = {0};
+	struct err ignored;
+	char *id = NULL;
+
+	a->what = what;
+	a->sink->dir = migration_state_dir(a->m);
+	enum err_code rc = journal_open(&a->sink->j, a->sink->dir, err);
+	if (rc == ERR_OK)
+		rc = attempt_begin(a, NULL, &id, err);
+	if (rc == ERR_OK)
+		rc = journal_preflight(a, &a->sink->live, err);
+	if (rc == ERR_OK)
+		rc = attempt_announce(a, p, err);
+	if (rc == ERR_OK) {
+		attempt_init_run(&r, a, p, seen, id);
+		rc = run_plan(&r, err);
+		bool handed = cutover_handed(&r);
+		run_release(&r, rc != ERR_OK);
+		struct event *e = event_new(EV_END, id);
+		move_end(&r, e, rc, handed, what, text, err);
+		(void)sink_emit(a->sink, e, &ignored);
+		write_report(a, &a->sink->live);
+	}
+	free(id);
+	plan_free(p);
+	attempt_close(a);
+	return rc;
+}
+
+static const char *const taken_back[2] = {"taken back: what was closed is written to again, and the other side follows it", NULL};
+
+enum err_code attempt_cutover(struct attempt *a, int max_outage_s, struct err *err)
+{
+	const char *const text[2] = {"cut over: the target is the primary now", !hook_there(a->m, HOOK_HAND_OVER) ?
+		"point the applications to it; then pgusher rollback goes back, pgusher finalize removes what is left" :
+		"see that the applications use it; then pgusher rollback goes back, pgusher finalize removes what is left"};
+	struct model *seen = attempt_load(a->m, true);
+	struct plan *p = NULL;
+	enum err_code rc;
+
+	if (max_outage_s && !follows_now(seen)) {
+		err_set(err, ERR_BLOCKED, "no subscription of %s is written down here", a->m->name);
+		rc = err_hint(err, "pgusher run begins one; a cutover ends it");
+	} else {
+		rc = max_outage_s ? cutover_plan(&p, a->m, a->survey->facts[SIDE_SOURCE], a->survey->facts[SIDE_TARGET], max_outage_s, err)
+				  : cutover_abort_plan(&p, a->m, false, err);
+	}
+	if (rc == ERR_OK)
+		rc = move(a, p, seen, CUTOVER_BEGIN, max_outage_s ? text : taken_back, err);
+	attempt_forget(seen);
+	return rc;
+}
+
+enum err_code attempt_rollback(struct attempt *a, int max_outage_s, struct err *err)
+{
+	static const char *const text[2] = {"rolled back: the old source is the primary again; the target stays closed to writers",
+					    "point the applications to it; pgusher finalize removes what is left"};
+	struct model *seen = attempt_load(a->m, true);
+	struct plan *p = NULL;
+	enum err_code rc = max_outage_s ? rollback_plan(&p, a->m, a->survey->facts[SIDE_SOURCE], a->survey->facts[SIDE_TARGET], max_outage_s, err)
+					: cutover_abort_plan(&p, a->m, true, err);
+
+	if (rc == ERR_OK)
+		rc = move(a, p, seen, ROLLBACK_BEGIN, max_outage_s ? text : taken_back, err);
+	attempt_forget(seen);
+	return rc;
+}
+
+enum err_code attempt_finalize(struct attempt *a, bool open_old, struct err *err)
+{
+	static const char *const text[2] = {"finalized: nothing of the migration is left on either side", NULL};
+	struct model *seen = attempt_load(a->m, true);
+	struct plan *p = NULL;
+	enum err_code rc = finalize_plan(&p, a->m, open_old);
+
+	if (rc == ERR_OK)
+		rc = move(a, p, seen, FINALIZE_BEGIN, text, err);
+	attempt_forget(seen);
+	return rc;
+}
+
+enum err_code attempt_rehearse(struct attempt *a, int max_outage_s, struct err *err)
+{
+	struct plan *p = NULL;
+	struct run r;
+	char *id = attempt_new_id();
+	enum err_code rc = rehearse_plan(&p, a->m, a->survey->facts[SIDE_SOURCE], a->survey->facts[SIDE_TARGET], max_outage_s, err);
+
+	if (rc == ERR_OK)
+		rc = attempt_announce(a, p, err);
+	if (rc == ERR_OK) {
+		attempt_init_run(&r, a, p, NULL, id);
+		rc = run_plan(&r, err);
+		run_release(&r, rc == ERR_CANCELLED);
+	}
+	plan_free(p);
+	free(id);
+	return rc;
+}

@@ -1,0 +1,129 @@
+/* The clean-up of an attempt: by its journal, or, without one, by what the servers say. Declared in attempt.h. */
+#include <stdlib.h>
+
+#include "attempt.h"
+#include "attempt_in.h"
+#include "base/str.h"
+#include "method/cleanup.h"
+#include "method/found.h"
+#include "method/run.h"
+
+/* What could not be removed, or may not be, is said. */
+static struct event *cleaned_up(const struct model *live, const char *id)
+{
+	struct event *e = event_new(EV_END, id);
+	struct str stays = {0};
+
+	for (size_t i = 0; i < live->left.n; i++)
+		if (!live->left.v[i].removed)
+			str_addf(&stays, "%s%s", stays.len ? ", " : "", live->left.v[i].last->id);
+	e->state = ST_DONE;
+	e->n = stays.len > 0;
+	if (stays.len > 0) {
+		event_text(&e->text, "cleaned up, except for %s", str_text(&stays));
+		event_text(&e->hint, "what was there before the attempt is not dropped by it, and a role may be in use: look at it, and remove it by hand");
+	} else {
+		event_text(&e->text, "cleaned up: nothing of the attempt is left");
+	}
+	str_fini(&stays);
+	return e;
+}
+
+/* What could not be removed, with the command that does it: a slot that is forgotten fills a disk. Returns the error to end with. */
+static enum err_code say_what_stays(struct attempt *a, enum err_code rc, struct err *err)
+{
+	const struct model *live = &a->sink->live;
+	size_t n = 0;
+
+	for (size_t i = 0; i < live->left.n; i++) {
+		const struct event *l = live->left.v[i].last;
+		if (live->left.v[i].removed || str_starts(l->id, "content:"))
+			continue;
+		struct event *e = event_new(EV_NOTE, NULL);
+		struct err ignored;
+		xreplace(&e->title, "still there");
+		event_text(&e->text, "%s. By hand, on the %s: %s", l->id, str_eq(l->text, "source") ? "source" : "target", l->sql ? l->sql : l->title ? l->title : l->id);
+		n += sink_emit(a->sink, e, &ignored) == ERR_OK;
+	}
+	if (n == 0 || rc == ERR_CANCELLED || rc == ERR_BLOCKED)
+		return rc;
+	err->code = rc == ERR_CONNECT || rc == ERR_TIMEOUT ? ERR_LOST : rc;
+	return err_hint(err, "start pgusher cleanup again when both sides are there, or give the commands above; a slot that stays keeps WAL until the source's disk is full");
+}
+
+/* Nothing is written down here: the servers are asked. *out NULL: they know of nothing. */
+static enum err_code find_left(struct attempt *a, struct model **out, struct err *err)
+{
+	struct plan *none = plan_new("look for what was left");
+	struct model *found = xcalloc(1, sizeof *found);
+	struct run r;
+	char *id = attempt_new_id();
+
+	model_init(found);
+	attempt_init_run(&r, a, none, NULL, id);
+	enum err_code rc = found_on_servers(&r, found, err);
+	run_release(&r, rc == ERR_CANCELLED);
+	plan_free(none);
+	free(id);
+	if (rc != ERR_OK || found->left.n == 0) {
+		attempt_forget(found);
+		found = NULL;
+	}
+	*out = found;
+	return rc;
+}
+
+/* What was found becomes the story of an attempt that begins with it. */
+static enum err_code write_found(struct attempt *a, const struct model *found, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < found->left.n && rc == ERR_OK; i++)
+		rc = sink_emit(a->sink, event_dup(found->left.v[i].last), err);
+	return rc;
+}
+
+enum err_code attempt_cleanup(struct attempt *a, struct err *err)
+{
+	struct model *seen = attempt_load(a->m, true);
+	bool found = !seen && a->m->method == METHOD_SUBSCRIPTION;
+	struct plan *p = NULL;
+	struct run r = {0};
+	struct err ignored;
+	char *id = NULL;
+
+	enum err_code rc = found ? find_left(a, &seen, err) : ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	if (!seen)
+		return err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here%s", a->m->name, found ? ", nor is on the servers" : "");
+	a->sink->dir = migration_state_dir(a->m);
+	rc = journal_open(&a->sink->j, a->sink->dir, err);
+	if (rc == ERR_OK)
+		rc = attempt_take_story(a, found ? NULL : seen, err);
+	bool opened = rc == ERR_OK;
+	if (rc == ERR_OK && cleanup_plan(&p, a->m, seen, &ignored) == ERR_OK) {
+		rc = attempt_begin(a, found ? NULL : seen, &id, err);
+		if (rc == ERR_OK && found)
+			rc = write_found(a, seen, err);
+		if (rc == ERR_OK)
+			rc = attempt_announce(a, p, err);
+		if (rc == ERR_OK) {
+			attempt_init_run(&r, a, p, NULL, id);
+			rc = run_plan(&r, err);
+			run_release(&r, rc == ERR_CANCELLED);
+		}
+	}
+	if (opened && rc != ERR_OK && id)
+		rc = say_what_stays(a, rc, err);
+	if (opened && rc == ERR_OK) {
+		rc = sink_emit(a->sink, cleaned_up(&a->sink->live, id), err);
+	} else if (opened && id && seen->end && seen->end->state == ST_DONE) { /* it had ended well, and still has */
+		(void)sink_emit(a->sink, event_dup(seen->end), &ignored);
+	}
+	free(id);
+	plan_free(p);
+	attempt_forget(seen);
+	attempt_close(a);
+	return rc;
+}

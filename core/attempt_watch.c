@@ -1,0 +1,65 @@
+/* Watching a replication that runs. Declared in attempt.h. */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "attempt_in.h"
+#include "method/hook.h"
+#include "watch/watch.h"
+
+static enum err_code emit_sample(struct sink *sink, const struct watch_sample *s, struct err *err)
+{
+	struct event *e = event_new(EV_SAMPLE, NULL);
+	json_t *j = watch_sample_json(s);
+
+	e->text = json_dumps(j, JSON_COMPACT);
+	e->n = s->lag_bytes;
+	e->a = (int64_t)s->apply_rate;
+	json_decref(j);
+	return sink_emit(sink, e, err);
+}
+
+/* The operator's command, once for each trouble. */
+static void ring(struct attempt *a, const struct watch_sample *s, bool *alarmed)
+{
+	struct watch_alarm alarm[WATCH_ALARMS];
+	bool now = watch_alarms(s, alarm) > 0 && alarm[0].verdict == VERDICT_BLOCK;
+	struct err err = {0};
+	struct run r;
+
+	if (now && !*alarmed && hook_there(a->m, HOOK_ALARM)) {
+		struct plan *p = plan_new("watch");
+		attempt_init_run(&r, a, p, NULL, "watch");
+		if (hook_run(&r, HOOK_ALARM, SIDE_TARGET, alarm[0].text, a->cancel, &err) != ERR_OK && err.code != ERR_CANCELLED)
+			run_note(&r, "alarm", "%s", err.msg);
+		run_release(&r, false);
+		plan_free(p);
+	}
+	*alarmed = now;
+}
+
+enum err_code attempt_watch(struct attempt *a, struct err *err)
+{
+	struct pollfd p = {.fd = a->cancel->fd, .events = POLLIN};
+	enum err_code rc = ERR_OK;
+
+	for (int i = 0; i < 2 && rc == ERR_OK; i++)
+		rc = route_open(a->route, (enum side)i, err);
+	if (rc != ERR_OK)
+		return rc;
+	char *dir = migration_state_dir(a->m), *app = xasprintf("pgusher watch %.32s", a->m->name);
+	struct watch *w = watch_new(a->m, dir, app, a->cancel);
+	bool alarmed = false;
+	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
+		struct watch_sample s;
+		watch_take(w, &s);
+		if (!cancel_raised(a->cancel)) {
+			ring(a, &s, &alarmed); /* before the front end sees it, which may leave at once */
+			rc = emit_sample(a->sink, &s, err);
+			(void)poll(&p, 1, a->m->refresh_ms);
+		}
+	}
+	watch_free(w);
+	free(app);
+	free(dir);
+	return rc;
+}

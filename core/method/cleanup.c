@@ -1,0 +1,105 @@
+#include "method/cleanup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "method/hook.h"
+#include "method/operator.h"
+#include "method/subscription.h"
+#include "method/work.h"
+#include "pg/session.h"
+
+static bool has_left(const struct model *seen, const char *prefix, const char *name)
+{
+	char *id = xasprintf("%s%s", prefix, name);
+	const struct model_item *it = model_find(&seen->left, id);
+
+	free(id);
+	return it && !it->removed;
+}
+
+static const char *after(const char *id, const char *prefix)
+{
+	return str_starts(id, prefix) ? id + strlen(prefix) : NULL;
+}
+
+__attribute__((nonnull)) static bool remove_replication(struct plan *p, struct step *st, const struct event *left, struct action **a)
+{
+	const char *id = left->id ? left->id : "", *colon = strchr(id, ':');
+	char *own = xstrdup(colon ? colon + 1 : id);
+
+	strv_take(&p->owned, own);
+	*a = subscription_remove(st, left->id, own);
+	if (*a)
+		xreplace(&(*a)->sql, left->sql);
+	return *a != NULL;
+}
+
+/* One leftover as actions of the step. */
+static void remove_left(struct plan *p, struct step *st, const struct migration *m, const struct model *seen, const struct event *left)
+{
+	const char *path = after(left->id, "dump:"), *content = after(left->id, "content:");
+	struct action *a = NULL;
+
+	if (path) {
+		char *own = xstrdup(path);
+		strv_take(&p->owned, own);
+		a = step_work(st, HERE, "remove the dump file", work_clear_path, own, left->sql ? left->sql : "");
+	} else if (content && has_left(seen, "database:", content)) {
+		a = step_sql(st, ON_TARGET, m->end[SIDE_TARGET].maintenance_db, "SELECT 1 -- goes with its database");
+	} else if (str_eq(left->id, OPERATOR_FENCE)) {
+		a = hook_add(st, m, HOOK_UNFENCE, SIDE_SOURCE);
+	} else if (str_eq(left->id, OPERATOR_POINT)) {
+		a = hook_add(st, m, HOOK_HAND_OVER, SIDE_TARGET);
+	} else if (remove_replication(p, st, left, &a)) {
+		/* by work that looks first */
+	} else if (left->sql) {
+		bool source = str_eq(left->text, "source");
+		a = step_sql(st, source ? ON_SOURCE : ON_TARGET, m->end[source ? SIDE_SOURCE : SIDE_TARGET].maintenance_db, left->sql);
+		a->own_transaction = true;
+		a->on_error_note = after(left->id, "role:") != NULL; /* others may use it by now: then it stays */
+	}
+	if (a)
+		a->removes = xstrdup(left->id);
+}
+
+enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, struct err *err)
+{
+	struct str list = {0};
+	const char *database = NULL;
+	size_t n = 0;
+
+	*out = NULL;
+	for (size_t i = 0; i < seen->left.n; i++) {
+		const struct event *e = seen->left.v[i].last;
+		if (seen->left.v[i].removed)
+			continue;
+		const char *db = after(e->id, "database:") ? after(e->id, "database:") : after(e->id, "content:");
+		database = db ? db : database;
+		str_addf(&list, "%s%s: %s", n++ ? "\n" : "", e->title ? e->title : e->id, e->sql ? e->sql : e->id);
+	}
+	if (n == 0) {
+		str_fini(&list);
+		return err_set(err, ERR_BLOCKED, "the attempt left nothing behind");
+	}
+	bool way_back = false;
+	for (size_t i = 0; i < seen->left.n; i++)
+		way_back |= !seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, "back-subscription:");
+	char *title = xasprintf("%s: clean up", m->name);
+	struct plan *p = plan_new(title);
+	struct step *st = plan_step(p, "cleanup", "remove what the attempt left",
+				    "Everything that the interrupted attempt made was written down before it was made; nothing else is touched.");
+	free(title);
+	st->try_all = true; /* one side may be down */
+	if (way_back) { /* it was cut over */
+		str_add(&list, "\nThis is the way back: without it no rollback is possible, and the old source stays closed to writers. pgusher finalize removes it in good order.");
+		database = m->end[SIDE_SOURCE].dbname;
+	}
+	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?" : "Remove all of this?", str_text(&list), database);
+	for (size_t i = seen->left.n; i-- > 0;)
+		if (!seen->left.v[i].removed)
+			remove_left(p, st, m, seen, seen->left.v[i].last);
+	str_fini(&list);
+	*out = p;
+	return ERR_OK;
+}

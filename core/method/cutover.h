@@ -1,0 +1,33 @@
+#ifndef PGUSHER_METHOD_CUTOVER_H
+#define PGUSHER_METHOD_CUTOVER_H
+/*
+ * cutover - the source's last moment, as a plan: writers wait behind locks, what they wrote is proven to have arrived, the source is
+ * closed to them, what replication does not carry is brought over, both sides are compared, and the target is the primary.
+ *
+ * Until the hand-over everything is taken back when something fails, takes too long or is cancelled: the subscription goes
+ * on, the source is written to again. The locks go with their session, also when pgusher is killed; what outlives it (the source's
+ * default_transaction_read_only) is journaled before it is set, and noted in the publication's comment on the source itself.
+ * Engine thread. Tried on 14 -> 16, 10 -> 18 and 15 -> 17.
+ */
+#include "method/run.h"
+
+/* what EV_BEGIN says in place of the method */
+#define CUTOVER_BEGIN "cutover"
+#define ROLLBACK_BEGIN "rollback"
+#define FINALIZE_BEGIN "finalize"
+
+/* max_outage_s: for how long writers may wait or be refused before it lets go by itself. */
+enum err_code cutover_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s,
+			   struct err *err);
+/* The same with the sides exchanged, over the reverse link; the old source is opened again as it was, the target stays closed. */
+enum err_code rollback_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s, struct err *err);
+/* Removes all that the migration made on both sides, after a cutover or a rollback. open_old: the server that is no longer in use takes writes. */
+enum err_code finalize_plan(struct plan **out, const struct migration *m, bool open_old);
+/* Only takes back what an interrupted cutover left. */
+enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, bool rollback, struct err *err);
+/* It came to the hand-over: nothing of it is taken back. */
+bool cutover_handed(const struct run *r);
+/* After the plan: when it did not come to the hand-over, everything is taken back. Safe to call when no cutover ran. */
+void cutover_release(struct run *r);
+
+#endif

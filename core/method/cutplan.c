@@ -1,0 +1,216 @@
+/* The plans of cutover, rollback, finalize, and of taking one back. Declared in cutover.h. */
+#include <stdlib.h>
+
+#include "method/after.h"
+#include "method/carry.h"
+#include "method/cutover_in.h"
+#include "method/hook.h"
+#include "method/operator.h"
+#include "method/readiness.h"
+#include "method/smoke.h"
+
+static void plan_locks(struct plan *p, enum where from)
+{
+	struct step *st = plan_step(p, "soft-fence", "let the writers wait", "Locks hold them back without an error; whatever goes wrong from here on, they go on.");
+
+	(void)step_work(st, from, "lock the published tables", work_soft_fence, NULL,
+		"SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = ...;  -- the locks go when pgusher does\n"
+		"BEGIN; LOCK TABLE <each published table> IN SHARE MODE;");
+}
+
+static void plan_fences(struct plan *p, const struct migration *m, const struct link *l)
+{
+	enum where from = (enum where)l->from;
+	struct str undo = {0}, freeze = {0};
+
+	if (m->cut.fence == FENCE_HOOK)
+		operator_fence_plan(p, m, l);
+	else
+		plan_locks(p, from);
+	struct step *st = plan_step(p, "drain", "prove that all of it has arrived", "A mark behind the last commit must be flushed on the other side.");
+	(void)step_work(st, from, "wait for the mark", work_drain, NULL,
+		"SELECT pg_logical_emit_message(true, 'pgusher', ...);\nSELECT confirmed_flush_lsn >= '<the mark>' FROM pg_replication_slots ...;");
+	char *title = xasprintf("close the %s to writers", side_name(l->from)), *what = xasprintf("the %s refuses writes", side_name(l->from));
+	st = plan_step(p, "hard-fence", title, "New sessions can only read; those that waited are ended, and their writes do not happen.");
+	phase_setting_sql(&undo, m->end[l->from].dbname, "");
+	phase_setting_sql(&freeze, m->end[l->from].dbname, "on");
+	str_add(&freeze, ";\nSELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE <older than that>;\nROLLBACK;  -- the locks");
+	struct action *a = step_work(st, from, "make it read-only, end the sessions", work_hard_fence, NULL, str_text(&freeze));
+	a->left_name = cutover_left_name(m, l);
+	a->left_what = what;
+	a->left_undo = xstrdup(str_text(&undo));
+	free(title);
+	str_fini(&undo);
+	str_fini(&freeze);
+}
+
+static void plan_turn(struct plan *p, const struct migration *m)
+{
+	struct step *st = plan_step(p, "turn", m->cut.reverse ? "let the old source follow" : "end the old subscription", "The forward subscription is never enabled again: what came back would come twice.");
+	(void)step_work(st, ON_SOURCE, m->cut.reverse ? "wake the reverse link, drop the forward subscription" : "drop the forward subscription", work_back_run, NULL,
+		m->cut.reverse ? "ALTER SUBSCRIPTION ... ENABLE;\nALTER SUBSCRIPTION ... SET (slot_name = NONE); DROP SUBSCRIPTION ...;" : "ALTER SUBSCRIPTION ... SET (slot_name = NONE); DROP SUBSCRIPTION ...;");
+}
+
+/* from: facts of the side that is closed. */
+static void plan_rest(struct plan *p, const struct migration *m, const struct facts *from, const struct link *l)
+{
+	enum where to = (enum where)l->to;
+	char *title = xasprintf("From here on the %s is the primary.", side_name(l->to));
+	struct step *st = plan_step(p, "tripwire", "look that nobody slipped through", "The slot must be empty; what came past the fence is brought over, and looked at again.");
+
+	(void)step_work(st, to, "put the subscription to sleep, look into its slot", work_tripwire, NULL,
+		"ALTER SUBSCRIPTION ... DISABLE;\nSELECT count(*) FROM pg_logical_slot_peek_binary_changes(...);  -- 0");
+	st = plan_step(p, "sequences", "bring the sequences over", "Replication does not carry them; every one gets the last value of the side that is closed.");
+	(void)step_work(st, to, "set every sequence", work_sequences, NULL, "SELECT setval(<each>, last_value, is_called);");
+	carry_plan(p, m, from, l->to);
+	if (migration_cut_verify(m) != VERIFY_OFF) {
+		st = plan_step(p, "cut-proof", "prove that both sides are equal", "Nobody writes now: every table is read on both sides and compared.");
+		(void)step_work(st, to, "read both sides, compare every table", work_cut_proof, NULL,
+			"SELECT count(*), sum(<hash of the row>) FROM ONLY <each table>;  -- on both");
+	}
+	st = plan_step(p, "hand-over", "hand over", title);
+	(void)step_work(st, (enum where)SIDE_SOURCE, "stop the clock", work_hand_over, NULL,
+		"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this");
+	operator_hand_over_plan(st, m, l);
+	if (!l->back)
+		plan_turn(p, m);
+	smoke_plan(p, m, l->to);
+	after_plan(p, m, from, l->to);
+	free(title);
+}
+
+static void left(struct action *a, const char *kind, const char *name, const char *what)
+{
+	a->left_name = xasprintf("back-%s:%s", kind, name);
+	a->left_what = xstrdup(what);
+	a->left_undo = xasprintf("-- pgusher cleanup or finalize removes the %s %s", kind, name);
+}
+
+static void plan_reverse(struct plan *p, const struct migration *m)
+{
+	struct step *st = plan_step(p, "reverse", "make the way back, still asleep",
+		"After the cutover the old source follows the target over it, so that a rollback loses nothing. Its slot waits for transactions that write on the target now.");
+	struct link l;
+
+	link_back(&l, m);
+	struct action *a = step_work(st, ON_TARGET, "a role for it", work_back_role, NULL, "CREATE ROLE ... LOGIN REPLICATION PASSWORD '...';  -- generated; nobody sees it");
+	if (l.own_role)
+		left(a, "role", l.role, "role of the reverse link, on the target");
+	left(step_work(st, ON_TARGET, "publish the same tables", work_back_publication, NULL, "CREATE PUBLICATION ... FOR TABLE ONLY <each published table>;"),
+	     "publication", l.publication, "publication of the reverse link, on the target");
+	left(step_work(st, ON_TARGET, "its slot", work_back_slot, NULL, "SELECT pg_create_logical_replication_slot(...);"),
+	     "slot", l.slot, "replication slot on the target: it keeps WAL there");
+	left(step_work(st, ON_SOURCE, "its subscription, asleep", work_back_subscription, NULL,
+		"CREATE SUBSCRIPTION ... WITH (create_slot = false, copy_data = false, enabled = false, origin = 'none');  -- origin from 16 on"),
+	     "subscription", l.subscription, "subscription of the reverse link, on the source");
+}
+
+static void plan_prime(struct plan *p, const struct link *l)
+{
+	struct step *st = plan_step(p, "prime", "do once what will be done again", "Sessions are open and everything has been asked before writers wait; so they wait for less.");
+
+	(void)step_work(st, (enum where)l->to, "open the sessions, bring the sequences over a first time", work_prime, NULL,
+		"ALTER SUBSCRIPTION ... SET (synchronous_commit = 'on');\nSELECT setval(<each>, last_value, is_called);\nSELECT pg_replication_slot_advance(...);  -- of the way back");
+}
+
+static struct cutover_arg *how_of(struct plan *p, int max_outage_s)
+{
+	struct cutover_arg *how = xcalloc(1, sizeof *how);
+
+	how->max_outage_s = max_outage_s;
+	strv_take(&p->owned, (char *)how);
+	return how;
+}
+
+enum err_code rollback_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s, struct err *err)
+{
+	*out = NULL;
+	if (!src || !dst || !src->db_exists || !dst->db_exists)
+		return err_set(err, ERR_BLOCKED, "both databases must be there to roll back");
+	char *title = xasprintf("%s: roll back, at most %d s without writes", m->name, max_outage_s);
+	struct plan *p = plan_new(title);
+	struct step *st = plan_step(p, "ready", "look that everything is ready", "What is not equal or not caught up now would cost time when writers wait.");
+	struct cutover_arg *how = how_of(p, max_outage_s);
+
+	link_back(&how->link, m);
+	(void)step_work(st, ON_TARGET, "compare publication and subscription of the reverse link, catch up", work_ready, how,
+		"SELECT ... FROM pg_publication_tables;  -- equal to the source's pg_subscription_rel, all ready");
+	(void)step_hold(st, "Roll back now?", "Writers of the target wait, then are refused; the old source becomes the primary again, with all that was written on the target.",
+			m->end[SIDE_TARGET].dbname);
+	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
+	plan_prime(p, &how->link);
+	plan_fences(p, m, &how->link);
+	plan_rest(p, m, dst, &how->link);
+	st = plan_step(p, "unlink", "take the links away", "Neither side follows the other any more; pgusher finalize removes the rest.");
+	(void)step_work(st, ON_TARGET, "remove subscriptions, slots and roles", work_unlink, NULL, "DROP SUBSCRIPTION ...;\nSELECT pg_drop_replication_slot(...);\nDROP ROLE ...;");
+	free(title);
+	*out = p;
+	return ERR_OK;
+}
+
+enum err_code finalize_plan(struct plan **out, const struct migration *m, bool open_old)
+{
+	char *title = xasprintf("%s: finalize", m->name);
+	struct plan *p = plan_new(title);
+	struct step *st = plan_step(p, "finalize", "remove all that the migration made", "There is no way back after this: the two servers go their own ways.");
+	char *flag = open_old ? xstrdup("open") : NULL;
+
+	if (flag)
+		strv_take(&p->owned, flag);
+	(void)step_hold(st, open_old ? "Remove the links, and open the old server to writers?" : "Remove the links, and leave the old server closed?",
+			"Subscriptions, slots, publications and roles of this migration, on both sides.", m->end[SIDE_SOURCE].dbname);
+	(void)step_work(st, ON_SOURCE, "remove them, look that nothing is left", work_finalize, flag,
+		"DROP SUBSCRIPTION ...;\nSELECT pg_drop_replication_slot(...);\nDROP PUBLICATION ...;\nDROP ROLE ...;");
+	free(title);
+	*out = p;
+	return ERR_OK;
+}
+
+enum err_code cutover_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s,
+			   struct err *err)
+{
+	*out = NULL;
+	if (!src || !dst || !src->db_exists || !dst->db_exists)
+		return err_set(err, ERR_BLOCKED, "both databases must be there to cut over");
+	if (m->sub.adopt && migration_cut_verify(m) != VERIFY_CHECKSUM) {
+		err_set(err, ERR_BLOCKED, "what the subscription %s had lost before it was taken over cannot be seen in any LSN", m->sub.adopt);
+		return err_hint(err, "let every row be compared: [cutover] verify = checksum");
+	}
+	char *title = xasprintf("%s: cut over, at most %d s without writes", m->name, max_outage_s);
+	struct plan *p = plan_new(title);
+	struct step *st = plan_step(p, "ready", "look that everything is ready", "What is not equal or not caught up now would cost time when writers wait.");
+	struct cutover_arg *how = how_of(p, max_outage_s);
+
+	link_forward(&how->link, m);
+	(void)step_work(st, ON_SOURCE, "compare publication and subscription, catch up", work_ready, how,
+		"SELECT ... FROM pg_publication_tables;  -- equal to the target's pg_subscription_rel, all ready");
+	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; can the operator's commands be run, may the application's role log in");
+	(void)step_hold(st, "Cut over now?", "Writers of the source wait, then are refused; the target becomes the primary. Until the hand-over it is taken back when anything fails.",
+			m->end[SIDE_SOURCE].dbname);
+	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
+	if (m->cut.reverse)
+		plan_reverse(p, m);
+	plan_prime(p, &how->link);
+	plan_fences(p, m, &how->link);
+	plan_rest(p, m, src, &how->link);
+	free(title);
+	*out = p;
+	return ERR_OK;
+}
+
+enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, bool rollback, struct err *err)
+{
+	struct plan *p = plan_new(rollback ? "take back an interrupted rollback" : "take back an interrupted cutover");
+	struct step *st = plan_step(p, "take-back", "take it back", "The side that was closed is written to again, and the other follows it.");
+
+	char *which = rollback ? xstrdup("rollback") : NULL;
+
+	(void)m;
+	(void)err;
+	if (which)
+		strv_take(&p->owned, which);
+	(void)step_work(st, ON_SOURCE, "wake the subscription, open the closed side", work_take_back, which,
+		"ALTER SUBSCRIPTION ... ENABLE;\nALTER DATABASE ... RESET default_transaction_read_only;  -- or what it was before");
+	*out = p;
+	return ERR_OK;
+}

@@ -1,0 +1,233 @@
+/* The fences and the proof of drain. Declared in cutover_in.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "method/cutover_in.h"
+
+#define LOCK_TRIES 5
+#define QUIET_MS 10000 /* for sessions to end that were told to */
+
+/* ---- soft fence ---- */
+
+static enum err_code lock_sql(struct session *s, const char *publication, struct str *sql, struct err *err)
+{
+	const char *params[] = {publication};
+	PGresult *res;
+	enum err_code rc = session_exec(s, "SELECT p.schemaname, p.tablename, c.relkind FROM pg_publication_tables p"
+		" JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE p.pubname = $1 ORDER BY 1, 2", 1, params, 0, &res, err);
+
+	if (rc != ERR_OK)
+		return rc;
+	for (int i = 0; i < PQntuples(res); i++) {
+		str_add(sql, i ? ", " : "LOCK TABLE ");
+		if (*cell(res, i, 2) != 'p') /* published by its root: the rows are in its partitions */
+			str_add(sql, "ONLY ");
+		sql_qualified(sql, cell(res, i, 0), cell(res, i, 1));
+	}
+	if (PQntuples(res))
+		str_add(sql, " IN SHARE MODE");
+	PQclear(res);
+	return ERR_OK;
+}
+
+enum err_code cutover_prepare_fence(struct run *r, struct err *err)
+{
+	struct session_options opt = {.application_name = r->app};
+	struct cutover *c = r->cutover;
+	struct str sql = {0};
+
+	session_close(c->fence);
+	c->fence = NULL;
+	enum err_code rc = r->reach(r->arg, c->link.from, err);
+	if (rc == ERR_OK)
+		rc = session_open(&c->fence, &r->m->end[c->link.from], &opt, r->cancel, err);
+	if (rc == ERR_OK)
+		rc = lock_sql(c->fence, c->link.publication, &sql, err);
+	free(c->lock_sql);
+	c->lock_sql = str_take(&sql);
+	return rc;
+}
+
+static void say_writers(struct run *r)
+{
+	static const char sql[] =
+		"SELECT DISTINCT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), extract(epoch FROM now() - a.xact_start)::bigint"
+		" FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.granted"
+		" AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+		" AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.pid <> pg_backend_pid() ORDER BY 4 DESC LIMIT 5";
+	struct session *s;
+	struct str line = {0};
+	struct err err;
+	PGresult *res;
+
+	if (cutover_on(r, r->cutover->link.from, &s, &err) != ERR_OK || session_exec(s, sql, 0, NULL, 5000, &res, &err) != ERR_OK)
+		return;
+	for (int i = 0; i < PQntuples(res); i++)
+		str_addf(&line, "%spid %s (%s %s, for %s s)", i ? ", " : "", cell(res, i, 0), cell(res, i, 1), cell(res, i, 2), cell(res, i, 3));
+	PQclear(res);
+	if (line.len)
+		run_note(r, "who writes", "%s", str_text(&line));
+	str_fini(&line);
+}
+
+/* The locks go with their session, also when nobody is there any more to close it. */
+static enum err_code try_locks(struct run *r, struct err *err)
+{
+	struct cutover *c = r->cutover;
+	struct err ignored;
+	char *begin = xasprintf("SET idle_in_transaction_session_timeout = %lld; SET lock_timeout = '2s'; BEGIN", (long long)c->max_us / 1000 + 5000);
+	enum err_code rc = session_run(c->fence, begin, err);
+
+	free(begin);
+	c->began_us = c->mark_us = clock_mono_us();
+	c->n_parts = 0;
+	if (rc == ERR_OK && *c->lock_sql)
+		rc = session_run(c->fence, c->lock_sql, err);
+	if (rc != ERR_OK) {
+		(void)session_run(c->fence, "ROLLBACK", &ignored);
+		c->began_us = 0;
+	}
+	return rc;
+}
+
+/* Who waits for a lock makes others wait behind it: briefly, and again. */
+enum err_code work_soft_fence(struct run *r, const void *arg, struct err *err)
+{
+	enum err_code rc = r->cutover->fence || r->cutover->handed ? ERR_OK : cutover_prepare_fence(r, err);
+
+	(void)arg;
+	if (r->cutover->handed)
+		return ERR_OK;
+	for (int i = 0; rc == ERR_OK; i++) {
+		rc = try_locks(r, err);
+		if (rc == ERR_OK || strcmp(err->sqlstate, "55P03") != 0)
+			break;
+		say_writers(r);
+		if (i + 1 == LOCK_TRIES) {
+			(void)err_hint(err, "somebody holds a table in a long transaction: see who writes; end it, then start again");
+			break;
+		}
+		rc = cutover_pause(r, 1000, err);
+	}
+	if (rc == ERR_OK)
+		cutover_part(r, "locks");
+	return rc;
+}
+
+/* ---- proof of drain ---- */
+
+/*
+ * A subscription that does not wait for its disk says "flushed" only when the follower's WAL writer has come by, up to 0.4 s later: our
+ * commit there flushes what is before it, and the next one here makes the worker speak.
+ */
+enum err_code cutover_hasten(struct run *r, const struct link *l, struct session *from, struct err *err)
+{
+	static const char commit[] = "SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'pgusher', 'flush')";
+	struct session *to;
+	enum err_code rc = cutover_on(r, l->to, &to, err);
+
+	if (rc == ERR_OK)
+		rc = session_run(to, commit, err);
+	return rc == ERR_OK ? session_run(from, commit, err) : rc;
+}
+
+/* A mark behind the last commit must have been flushed by the follower: confirmed_flush_lsn is the only word that means it. */
+enum err_code work_drain(struct run *r, const void *arg, struct err *err)
+{
+	const struct link *l = &r->cutover->link;
+	struct session *s;
+	char *mark = NULL;
+	enum err_code rc = cutover_on(r, l->from, &s, err);
+
+	(void)arg;
+	if (r->cutover->handed)
+		return ERR_OK;
+	if (rc == ERR_OK)
+		rc = session_value(s, "SELECT pg_logical_emit_message(true, 'pgusher', 'drained until here')", &mark, err);
+	while (rc == ERR_OK) {
+		const char *params[] = {l->slot, mark};
+		PGresult *res;
+		rc = session_exec(s, "SELECT confirmed_flush_lsn >= $2::pg_lsn, confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1", 2, params, 0, &res, err);
+		if (rc != ERR_OK)
+			break;
+		bool there = PQntuples(res) > 0, drained = there && cell_bool(res, 0, 0);
+		if (drained)
+			run_note(r, "proof of drain", "the mark at %s of the %s; the %s has flushed all up to %s", mark, side_name(l->from), side_name(l->to), cell(res, 0, 1));
+		PQclear(res);
+		if (!there)
+			rc = err_set(err, ERR_BLOCKED, "the slot %s is gone", l->slot);
+		if (drained)
+			break;
+		if (rc == ERR_OK)
+			rc = cutover_hasten(r, l, s, err);
+		if (rc == ERR_OK)
+			rc = cutover_pause(r, 1, err);
+	}
+	free(mark);
+	cutover_part(r, "drain");
+	return rc;
+}
+
+/* ---- hard fence ---- */
+
+enum err_code cutover_end_sessions(struct run *r, enum side side, struct err *err)
+{
+	static const char sql[] =
+		"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), count(*) FROM pg_stat_activity WHERE datname = current_database()"
+		" AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> $1 AND backend_start < $2::timestamptz";
+	char app[64], *now = NULL;
+	struct session *s;
+	int64_t deadline = clock_deadline(QUIET_MS), told = 0;
+	enum err_code rc = cutover_on(r, side, &s, err);
+
+	if (rc == ERR_OK)
+		rc = session_value(s, "SELECT clock_timestamp()", &now, err);
+	(void)snprintf(app, sizeof app, "%s", r->app);
+	while (rc == ERR_OK) {
+		const char *params[] = {app, now};
+		PGresult *res;
+		rc = session_exec(s, sql, 2, params, 0, &res, err);
+		if (rc != ERR_OK)
+			break;
+		int64_t n = cell_i64(res, 0, 1);
+		PQclear(res);
+		told = told > n ? told : n;
+		if (n == 0)
+			break;
+		if (clock_mono_us() > deadline)
+			rc = err_set(err, ERR_TIMEOUT, "%lld sessions on the %s do not end", (long long)n, side_name(side));
+		else
+			rc = cutover_pause(r, 2, err);
+	}
+	free(now);
+	if (rc == ERR_OK && told)
+		run_note(r, "sessions ended", "%lld on the %s: they would not have known what holds for new ones", (long long)told, side_name(side));
+	return rc;
+}
+
+/* Sessions that began before the freeze do not know of it: they end, also those that wait for our locks; only then the locks go. */
+enum err_code work_hard_fence(struct run *r, const void *arg, struct err *err)
+{
+	struct cutover *c = r->cutover;
+	struct session *s;
+	enum err_code rc = cutover_on(r, c->link.from, &s, err);
+
+	(void)arg;
+	if (r->cutover->handed)
+		return ERR_OK;
+	free(c->before);
+	c->before = NULL;
+	if (rc == ERR_OK)
+		rc = phase_setting(s, &c->before, err);
+	c->hard = true;
+	if (rc == ERR_OK)
+		rc = phase_write(s, r->m->end[c->link.from].dbname, c->link.publication, PHASE_FENCED, c->before, err);
+	if (rc == ERR_OK)
+		rc = cutover_end_sessions(r, c->link.from, err);
+	if (rc == ERR_OK && c->fence) /* nobody is left who waits behind the locks */
+		rc = session_run(c->fence, "ROLLBACK", err);
+	cutover_part(r, "fence");
+	return rc;
+}

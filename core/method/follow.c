@@ -1,0 +1,348 @@
+/* Catching up, and the removal of what replication needs. Declared in replication.h. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "method/replication.h"
+#include "pg/logical.h"
+
+#define LOOK_MS 300
+#define STUCK_US INT64_C(60000000) /* no worker and no progress for so long: nothing will happen by itself */
+#define GONE_MS 10000
+
+static void wait_ms(struct run *r, int ms)
+{
+	struct pollfd fd = {.fd = r->cancel->fd, .events = POLLIN};
+
+	(void)poll(&fd, 1, ms);
+}
+
+/* ---- catching up ---- */
+
+struct follow {
+	char *mark;       /* LSN of the source that must have arrived */
+	int64_t ready, tables, behind;
+	bool arrived, worker;
+	int64_t best, moved_us; /* smallest number of bytes left, and when it became that */
+};
+
+static enum err_code look(struct run *r, const struct link *l, struct follow *f, struct err *err)
+{
+	const char *params[] = {l->slot, f->mark}, *name[] = {l->subscription};
+	struct session *s;
+	PGresult *res;
+	enum err_code rc = run_session(r, l->from, NULL, &s, err);
+
+	if (rc == ERR_OK)
+		rc = session_exec(s, "SELECT confirmed_flush_lsn >= $2::pg_lsn, $2::pg_lsn - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1",
+				  2, params, 0, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	bool slot = PQntuples(res) > 0;
+	f->arrived = slot && cell_bool(res, 0, 0);
+	f->behind = slot ? cell_i64(res, 0, 1) : 0;
+	PQclear(res);
+	if (!slot)
+		return err_set(err, ERR_BLOCKED, "the slot %s is gone", l->slot);
+	rc = run_session(r, l->to, NULL, &s, err);
+	if (rc == ERR_OK)
+		rc = session_exec(s, "SELECT count(*) FILTER (WHERE l.srsubstate = 'r'), count(l.srsubid),"
+			" EXISTS (SELECT 1 FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL), s.subenabled"
+			" FROM pg_subscription s LEFT JOIN pg_subscription_rel l ON l.srsubid = s.oid WHERE s.subname = $1 GROUP BY s.oid, s.subenabled",
+			1, name, 0, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	if (PQntuples(res) == 0 || !cell_bool(res, 0, 3))
+		rc = err_set(err, ERR_BLOCKED, "the subscription %s is %s", l->subscription, PQntuples(res) ? "disabled" : "gone");
+	if (PQntuples(res) > 0) {
+		f->ready = cell_i64(res, 0, 0);
+		f->tables = cell_i64(res, 0, 1);
+		f->worker = cell_bool(res, 0, 2);
+	}
+	PQclear(res);
+	return rc;
+}
+
+static void say_how_far(struct run *r, struct follow *f)
+{
+	struct event *e = event_new(EV_PROGRESS, r->step ? r->step->id : NULL);
+	char n[32];
+
+	e->a = f->ready;
+	e->b = f->tables;
+	if (f->worker)
+		event_text(&e->text, "%s behind, %lld of %lld tables ready", fmt_bytes(n, sizeof n, (double)(f->behind > 0 ? f->behind : 0)),
+			   (long long)f->ready, (long long)f->tables);
+	else
+		event_text(&e->text, "no apply worker runs: the log of the server that follows says why, when that lasts");
+	run_emit(r, e);
+}
+
+static bool stuck(struct follow *f)
+{
+	int64_t now = clock_mono_us(), left = (f->behind > 0 ? f->behind : 0) + f->tables - f->ready;
+
+	if (f->moved_us == 0 || f->worker || left < f->best) {
+		f->best = left;
+		f->moved_us = now;
+	}
+	return now - f->moved_us > STUCK_US;
+}
+
+/* From now on the target is the product: only what makes it follow is still to be removed some day. */
+static bool is_product(const char *left_id)
+{
+	return str_starts(left_id, "content:") || str_starts(left_id, "database:") || str_starts(left_id, "role:") || str_starts(left_id, "dump:");
+}
+
+enum err_code work_catch_up(struct run *r, const void *arg, struct err *err)
+{
+	struct follow f = {0};
+	struct session *s;
+	struct link l;
+
+	link_forward(&l, r->m);
+	if (arg)
+		l = *(const struct link *)arg;
+	enum err_code rc = run_session(r, l.from, NULL, &s, err);
+	if (rc == ERR_OK)
+		rc = session_value(s, "SELECT pg_logical_emit_message(true, 'pgusher', 'caught up until here?')", &f.mark, err);
+	while (rc == ERR_OK) {
+		rc = look(r, &l, &f, err);
+		if (rc != ERR_OK || (f.arrived && f.ready == f.tables))
+			break;
+		say_how_far(r, &f);
+		if (stuck(&f)) {
+			err_set(err, ERR_TIMEOUT, "no apply worker has run on the %s for a minute, and nothing moved", side_name(l.to));
+			rc = err_hint(err, "the log of that server says why; put it right and start again: it goes on from here");
+			break;
+		}
+		wait_ms(r, LOOK_MS);
+		if (cancel_raised(r->cancel))
+			rc = err_set(err, ERR_CANCELLED, "cancelled");
+	}
+	free(f.mark);
+	if (rc == ERR_OK)
+		run_keep(r, is_product);
+	return rc;
+}
+
+/* ---- removal ---- */
+
+static enum err_code exec1(struct session *s, const char *sql, const char *param, PGresult **res, struct err *err)
+{
+	const char *params[] = {param};
+
+	return session_exec(s, sql, 1, params, 0, res, err);
+}
+
+static enum err_code with_name(struct session *s, const char *before, const char *name, const char *after, struct err *err)
+{
+	struct str sql = {0};
+
+	str_add(&sql, before);
+	sql_ident(&sql, name);
+	str_add(&sql, after);
+	enum err_code rc = session_run(s, str_text(&sql), err);
+	str_fini(&sql);
+	return rc;
+}
+
+/* A side whose database is not there has nothing in it either. */
+static enum err_code reach_database(struct run *r, enum side side, struct session **s, bool *there, struct err *err)
+{
+	enum err_code rc = run_session(r, side, NULL, s, err);
+
+	*there = rc == ERR_OK;
+	return rc == ERR_SQL && strcmp(err->sqlstate, "3D000") == 0 ? ERR_OK : rc;
+}
+
+/* The walsender of a subscription that was just disabled needs a moment to see it. */
+static enum err_code drop_slots(struct run *r, struct session *s, const char *where, const char *param, struct err *err)
+{
+	char *look_sql = xasprintf("SELECT slot_name, active_pid FROM pg_replication_slots WHERE %s", where);
+	int64_t deadline = clock_deadline(GONE_MS);
+	enum err_code rc = ERR_OK;
+
+	for (;;) {
+		PGresult *res;
+		rc = exec1(s, look_sql, param, &res, err);
+		if (rc != ERR_OK)
+			break;
+		int n = PQntuples(res);
+		struct err why = {0};
+		for (int i = 0; i < n; i++) {
+			if (!PQgetisnull(res, i, 1))
+				(void)exec1(s, "SELECT pg_terminate_backend($1::int)", cell(res, i, 1), NULL, &why);
+			(void)exec1(s, "SELECT pg_drop_replication_slot($1)", cell(res, i, 0), NULL, &why);
+		}
+		PQclear(res);
+		if (n == 0)
+			break;
+		if (clock_mono_us() > deadline) {
+			rc = err_set(err, why.code ? why.code : ERR_TIMEOUT, "the slot cannot be dropped: %s", why.msg);
+			break;
+		}
+		wait_ms(r, 50);
+		if (cancel_raised(r->cancel)) {
+			rc = err_set(err, ERR_CANCELLED, "cancelled");
+			break;
+		}
+	}
+	free(look_sql);
+	return rc;
+}
+
+enum err_code replication_drop_slot(struct run *r, enum side side, const char *name, struct err *err)
+{
+	struct session *s;
+	bool there;
+	enum err_code rc = reach_database(r, side, &s, &there, err);
+
+	return there ? drop_slots(r, s, "slot_name = $1 AND database = current_database()", name, err) : rc;
+}
+
+/* Those that the server's own copy of a table made, and left when the source was away at the wrong moment. */
+static void drop_sync_slots(struct run *r, enum side side, const char *suboid, const char *system)
+{
+	char *pattern = xasprintf("pg\\_%s\\_sync\\_%%\\_%s", suboid, system);
+	struct session *s;
+	struct err err;
+
+	if (run_session(r, side, NULL, &s, &err) != ERR_OK || drop_slots(r, s, "slot_name LIKE $1", pattern, &err) != ERR_OK)
+		run_note(r, "slots", "slots like pg_%s_sync_..._%s may be left on the %s: %s", suboid, system, side_name(side), err.msg);
+	free(pattern);
+}
+
+enum err_code replication_drop_subscription(struct run *r, enum side side, const char *name, struct err *err)
+{
+	struct session *s;
+	bool there;
+	PGresult *res;
+	enum err_code rc = reach_database(r, side, &s, &there, err);
+
+	if (!there)
+		return rc;
+	rc = exec1(s, "SELECT oid, (SELECT system_identifier FROM pg_control_system()) FROM pg_subscription WHERE subname = $1"
+		   " AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", name, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	if (PQntuples(res) > 0) {
+		rc = with_name(s, "ALTER SUBSCRIPTION ", name, " DISABLE", err);
+		if (rc == ERR_OK)
+			rc = with_name(s, "ALTER SUBSCRIPTION ", name, " SET (slot_name = NONE)", err);
+		if (rc == ERR_OK)
+			rc = with_name(s, "DROP SUBSCRIPTION ", name, "", err);
+		if (rc == ERR_OK)
+			drop_sync_slots(r, side == SIDE_TARGET ? SIDE_SOURCE : SIDE_TARGET, cell(res, 0, 0), cell(res, 0, 1));
+	}
+	PQclear(res);
+	return rc;
+}
+
+enum err_code replication_drop_publication(struct run *r, enum side side, const char *name, struct err *err)
+{
+	struct session *s;
+	bool there;
+	enum err_code rc = reach_database(r, side, &s, &there, err);
+
+	return there ? with_name(s, "SET lock_timeout = '5s'; DROP PUBLICATION IF EXISTS ", name, "; RESET lock_timeout", err) : rc;
+}
+
+enum err_code replication_drop_role(struct run *r, enum side side, const char *name, struct err *err)
+{
+	struct session *s;
+	bool there;
+	PGresult *res;
+	enum err_code rc = reach_database(r, side, &s, &there, err);
+
+	if (!there)
+		return rc;
+	rc = exec1(s, "SELECT 1 FROM pg_roles WHERE rolname = $1", name, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	bool exists = PQntuples(res) > 0;
+	PQclear(res);
+	if (exists && with_name(s, "DROP OWNED BY ", name, "", err) != ERR_OK) { /* only for those who are members of it: 16 and newer, no superuser */
+		char *db = xstrdup(r->m->end[side].dbname);
+		struct str sql = {0};
+		str_add(&sql, "REVOKE ALL ON DATABASE ");
+		sql_ident(&sql, db);
+		str_add(&sql, " FROM ");
+		rc = with_name(s, str_text(&sql), name, "", err);
+		str_fini(&sql);
+		free(db);
+	}
+	return exists && rc == ERR_OK ? with_name(s, "DROP ROLE ", name, "", err) : rc;
+}
+
+#define WORK_DROP(name, of, side)                                                                                      \
+	enum err_code work_drop_##name(struct run *r, const void *arg, struct err *err)                                  \
+	{                                                                                                                \
+		return replication_drop_##of(r, side, arg, err);                                                         \
+	}
+WORK_DROP(subscription, subscription, SIDE_TARGET)
+WORK_DROP(slot, slot, SIDE_SOURCE)
+WORK_DROP(publication, publication, SIDE_SOURCE)
+WORK_DROP(replication_role, role, SIDE_SOURCE)
+WORK_DROP(back_subscription, subscription, SIDE_SOURCE)
+WORK_DROP(back_slot, slot, SIDE_TARGET)
+WORK_DROP(back_publication, publication, SIDE_TARGET)
+WORK_DROP(back_role, role, SIDE_TARGET)
+
+/* ---- one that somebody made by hand ---- */
+
+static void write_down(struct run *r, const char *kind, const char *what, const char *name)
+{
+	char *id = xasprintf("%s:%s", kind, name);
+	struct event *e = event_new(EV_LEFT, id);
+	struct str undo = {0};
+
+	xreplace(&e->title, what);
+	xreplace(&e->text, str_eq(kind, "subscription") ? "target" : "source");
+	if (str_eq(kind, "slot")) {
+		str_add(&undo, "SELECT pg_drop_replication_slot(");
+		sql_literal(&undo, name);
+		str_addc(&undo, ')');
+	} else if (str_eq(kind, "publication")) {
+		str_add(&undo, "DROP PUBLICATION ");
+		sql_ident(&undo, name);
+	} else {
+		static const char *const parts[] = {"ALTER SUBSCRIPTION ", " DISABLE; ALTER SUBSCRIPTION ", " SET (slot_name = NONE); DROP SUBSCRIPTION "};
+		for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+			str_add(&undo, parts[i]);
+			sql_ident(&undo, name);
+		}
+	}
+	e->sql = str_take(&undo);
+	run_emit(r, e);
+	free(id);
+}
+
+enum err_code work_adopt(struct run *r, const void *arg, struct err *err)
+{
+	struct session *s;
+	PGresult *res;
+	enum err_code rc = run_session(r, SIDE_TARGET, NULL, &s, err);
+
+	(void)arg;
+	if (rc == ERR_OK)
+		rc = exec1(s, "SELECT coalesce(s.subslotname, ''), p FROM pg_subscription s, unnest(s.subpublications) p WHERE s.subname = $1"
+			" AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", r->m->sub.adopt, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	if (PQntuples(res) == 0) {
+		rc = err_set(err, ERR_BLOCKED, "there is no subscription %s in the target database", r->m->sub.adopt);
+	} else {
+		for (int i = 0; i < PQntuples(res); i++)
+			write_down(r, "publication", "publication on the source", cell(res, i, 1));
+		if (*cell(res, 0, 0))
+			write_down(r, "slot", "replication slot on the source: it keeps WAL there", cell(res, 0, 0));
+		write_down(r, "subscription", "subscription on the target", r->m->sub.adopt);
+		run_note(r, "not proven", "what the subscription had lost before it was taken over cannot be seen in any LSN: compare with pgusher verify");
+	}
+	PQclear(res);
+	return rc;
+}

@@ -1,0 +1,82 @@
+#include "method/phase.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Each begins a comment; what was set before follows. */
+static const char *const words[] = {
+	[PHASE_FENCED] = "pgusher fenced this database for a moment; before: ",
+	[PHASE_CUT_OVER] = "pgusher cut over: another server is the primary; before: ",
+	[PHASE_ROLLED_BACK] = "pgusher rolled back to this database; before: ",
+};
+#define PHASES (sizeof words / sizeof *words)
+
+enum err_code phase_read(struct session *s, const char *publication, struct phase_note *out, struct err *err)
+{
+	const char *params[] = {publication};
+	PGresult *res;
+	enum err_code rc = session_exec(s, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = $1", 1, params, 0, &res, err);
+
+	*out = (struct phase_note){.phase = PHASE_NONE};
+	if (rc != ERR_OK)
+		return rc;
+	const char *text = PQntuples(res) ? cell(res, 0, 0) : "";
+	for (size_t i = PHASE_FENCED; i < PHASES; i++)
+		if (str_starts(text, words[i]))
+			*out = (struct phase_note){.phase = (enum phase)i, .before = xstrdup(text + strlen(words[i]))};
+	PQclear(res);
+	return ERR_OK;
+}
+
+void phase_fini(struct phase_note *n)
+{
+	free(n->before);
+	*n = (struct phase_note){0};
+}
+
+void phase_setting_sql(struct str *sql, const char *db, const char *value)
+{
+	str_add(sql, "ALTER DATABASE ");
+	sql_ident(sql, db);
+	if (!str_empty(value)) {
+		str_add(sql, " SET default_transaction_read_only = ");
+		sql_literal(sql, value);
+	} else {
+		str_add(sql, " RESET default_transaction_read_only");
+	}
+}
+
+enum err_code phase_write(struct session *s, const char *db, const char *publication, enum phase phase, const char *before, struct err *err)
+{
+	struct str sql = {0}, comment = {0};
+	struct err ignored;
+
+	str_add(&sql, "BEGIN; ");
+	phase_setting_sql(&sql, db, phase == PHASE_FENCED || phase == PHASE_CUT_OVER ? "on" : before);
+	str_add(&sql, "; COMMENT ON PUBLICATION ");
+	sql_ident(&sql, publication);
+	str_add(&sql, " IS ");
+	if (phase == PHASE_NONE) {
+		str_add(&sql, "NULL");
+	} else {
+		str_addf(&comment, "%s%s", words[phase], before);
+		sql_literal(&sql, str_text(&comment));
+	}
+	str_add(&sql, "; COMMIT");
+	enum err_code rc = session_run(s, str_text(&sql), err);
+	if (rc != ERR_OK)
+		(void)session_run(s, "ROLLBACK", &ignored);
+	str_fini(&sql);
+	str_fini(&comment);
+	return rc;
+}
+
+enum err_code phase_setting(struct session *s, char **value, struct err *err)
+{
+	enum err_code rc = session_value(s, "SELECT substr(c, strpos(c, '=') + 1) FROM pg_db_role_setting, unnest(setconfig) c WHERE setrole = 0"
+		" AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) AND c LIKE 'default_transaction_read_only=%'", value, err);
+
+	if (rc == ERR_OK && !*value)
+		*value = xstrdup("");
+	return rc;
+}

@@ -1,0 +1,35 @@
+#ifndef PGUSHER_METHOD_PHASE_H
+#define PGUSHER_METHOD_PHASE_H
+/*
+ * phase - how far a cutover or rollback has come, as it stands on the servers themselves: in the COMMENT of a link's publication, on
+ * the side that the link comes from. It is written in one transaction with default_transaction_read_only of the database, so that a
+ * fenced database always says who fenced it, why, and what was set before: nobody needs a journal to open it again.
+ *
+ * The source's word is the one that counts: until it says "cut over" a cutover is taken back, until it says "rolled back" a rollback is.
+ */
+#include "pg/logical.h"
+#include "pg/session.h"
+
+enum phase {
+	PHASE_NONE,        /* nothing of ours: the side is written to */
+	PHASE_FENCED,      /* closed for a cutover or rollback that has not come to its hand-over: to be opened again */
+	PHASE_CUT_OVER,    /* closed for good: the other side is the primary */
+	PHASE_ROLLED_BACK, /* open again: a rollback came to its hand-over */
+};
+
+struct phase_note {
+	enum phase phase;
+	char *before;  /* default_transaction_read_only of the database before it was fenced; "" when none was set */
+};
+
+/* ERR_OK and PHASE_NONE when there is no such publication. *out is freed with phase_fini. */
+enum err_code phase_read(struct session *s, const char *publication, struct phase_note *out, struct err *err);
+void phase_fini(struct phase_note *n);
+/* In one transaction: PHASE_FENCED and PHASE_CUT_OVER close the database, the others set it back to what it was before. */
+enum err_code phase_write(struct session *s, const char *db, const char *publication, enum phase phase, const char *before, struct err *err);
+/* What default_transaction_read_only of the session's database is set to; "" when it is not. Caller frees. */
+enum err_code phase_setting(struct session *s, char **value, struct err *err);
+/* ALTER DATABASE ... SET (or RESET, with an empty value) default_transaction_read_only. */
+void phase_setting_sql(struct str *sql, const char *db, const char *value);
+
+#endif

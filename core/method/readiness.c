@@ -1,0 +1,139 @@
+#include "method/readiness.h"
+
+#include "method/cutover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "method/smoke.h"
+#include "watch/ready.h"
+#include "watch/watch.h"
+
+struct tally { struct run *r; int blocks; struct err first; };
+
+static void say(struct tally *t, const char *id, const char *title, enum verdict v, const char *found, const char *fix)
+{
+	struct event *e = event_new(EV_FINDING, NULL);
+
+	event_text(&e->id, "ready.%s", id);
+	e->verdict = v;
+	event_text(&e->title, "%s", title);
+	xreplace(&e->text, found);
+	xreplace(&e->hint, fix);
+	run_emit(t->r, e);
+	if (v == VERDICT_BLOCK && t->blocks++ == 0) {
+		(void)err_set(&t->first, ERR_BLOCKED, "not ready: %s: %s", title, found);
+		(void)err_hint(&t->first, "%s", fix);
+	}
+}
+
+static void say_conditions(struct tally *t)
+{
+	struct ready_condition c[READY_MAX];
+	struct watch_sample s;
+	char *dir = migration_state_dir(t->r->m);
+	struct watch *w = watch_new(t->r->m, dir, t->r->app, t->r->cancel);
+
+	watch_take(w, &s);
+	size_t n = ready_list(&s, t->r->m, c);
+	for (size_t i = 0; i < n; i++)
+		say(t, c[i].id, c[i].title, c[i].verdict, c[i].value, c[i].todo[0] ? c[i].todo : NULL);
+	watch_free(w);
+	free(dir);
+}
+
+static bool can_run(const char *file)
+{
+	const char *path = getenv("PATH");
+	struct strv dirs = {0};
+	bool found = false;
+
+	if (strchr(file, '/'))
+		return access(file, X_OK) == 0;
+	strv_split(&dirs, path ? path : "/usr/bin:/bin", ":");
+	for (size_t i = 0; i < dirs.n && !found; i++) {
+		char *whole = xasprintf("%s/%s", dirs.v[i], file);
+		found = access(whole, X_OK) == 0;
+		free(whole);
+	}
+	strv_fini(&dirs);
+	return found;
+}
+
+static void say_commands(struct tally *t)
+{
+	struct str missing = {0};
+	int n = 0;
+
+	for (int i = 0; i < HOOK_N; i++) {
+		const struct strv *argv = &t->r->m->hooks.argv[i];
+		n += argv->n > 0;
+		if (argv->n > 0 && !can_run(argv->v[0]))
+			str_addf(&missing, "%s%s of %s is not there, or may not be run", missing.len ? "; " : "", argv->v[0], hook_moment_name((enum hook_moment)i));
+	}
+	if (missing.len)
+		say(t, "commands", "the operator's commands can be run", VERDICT_BLOCK, str_text(&missing), "[hooks] wants the path of a program, or a name that PATH finds");
+	else if (n > 0)
+		say(t, "commands", "the operator's commands can be run", VERDICT_OK, "their programs are there", NULL);
+	str_fini(&missing);
+}
+
+static const char *value_of(const struct strv *settings, const char *pair)
+{
+	size_t n = strcspn(pair, "=") + 1;
+
+	for (size_t i = 0; i < settings->n; i++)
+		if (strncmp(settings->v[i], pair, n) == 0)
+			return settings->v[i];
+	return NULL;
+}
+
+/* ALTER DATABASE ... SET is replicated by nothing; somebody may have changed it since the copy, on purpose or not. */
+static void say_settings(struct tally *t)
+{
+	const struct facts *a = t->r->facts[SIDE_SOURCE], *b = t->r->facts[SIDE_TARGET];
+	struct str list = {0};
+
+	for (size_t i = 0; a && b && i < a->db_settings.n; i++) {
+		const char *mine = a->db_settings.v[i], *theirs = value_of(&b->db_settings, mine);
+		if (!str_starts(mine, "default_transaction_read_only=") && !str_eq(mine, theirs))
+			str_addf(&list, "%s%s (on the target %s)", list.len ? ", " : "", mine, theirs ? strchr(theirs, '=') + 1 : "not set");
+	}
+	if (list.len)
+		say(t, "settings", "the database's settings", VERDICT_WARN, str_text(&list), "ALTER DATABASE ... SET on the target, unless that is meant");
+	else
+		say(t, "settings", "the database's settings", VERDICT_OK, "the same on both sides", NULL);
+	str_fini(&list);
+}
+
+static void say_address(struct tally *t)
+{
+	static const char title[] = "the application's address";
+	struct err why = {0};
+	bool answers;
+
+	if (str_empty(t->r->m->cut.app.host))
+		say(t, "app", title, VERDICT_INFO, "not known: no smoke query after the hand-over", "[cutover] app_host, app_port, app_user");
+	else if (smoke_before(t->r, &answers, &why) == ERR_OK)
+		say(t, "app", title, VERDICT_OK, "answers, and lets the application's role in", NULL);
+	else
+		say(t, "app", title, answers ? VERDICT_BLOCK : VERDICT_WARN, why.msg, answers ? why.hint : "it must answer when the application is pointed to it");
+}
+
+enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
+{
+	struct tally t = {.r = r};
+
+	if (cutover_handed(r)) /* only what follows the hand-over is done */
+		return ERR_OK;
+	(void)arg;
+	say_conditions(&t);
+	say_commands(&t);
+	say_settings(&t);
+	say_address(&t);
+	if (cancel_raised(r->cancel))
+		return err_set(err, ERR_CANCELLED, "cancelled");
+	return t.blocks ? (*err = t.first).code : ERR_OK;
+}

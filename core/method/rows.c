@@ -1,0 +1,204 @@
+#include "method/rows.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "method/toollog.h"
+#include "pg/choice.h"
+
+#define ASK_US 1000000
+#define ASK_MS 3000
+#define SILENT_US 40000000
+
+/* The plan moves large objects when there were some: it must not go on without those that came since. */
+static enum err_code no_new_large_objects(struct run *r, struct err *err)
+{
+	const struct facts *src = r->facts[SIDE_SOURCE];
+	char *any = NULL;
+
+	if (!src || src->n_large_objects > 0 || r->m->dump.schemas.n > 0)
+		return ERR_OK;
+	enum err_code rc = session_value(r->snapshot, "SELECT 1 FROM pg_largeobject_metadata LIMIT 1", &any, err);
+	if (rc == ERR_OK && any) {
+		err_set(err, ERR_BLOCKED, "the source has large objects now, and had none when the plan was made");
+		rc = err_hint(err, "look again, and make a new plan: it will move them");
+	}
+	free(any);
+	return rc;
+}
+
+enum err_code rows_list(struct run *r, struct err *err)
+{
+	const struct dump_options *o = &r->m->dump;
+	const struct facts *dst = r->facts[SIDE_TARGET];
+
+	copy_list_free(r->rows);
+	r->rows = NULL;
+	char *left_out = choice_left_out(r->facts[SIDE_SOURCE]);
+	enum err_code rc = copy_list_read(&r->rows, r->snapshot, &o->schemas, &o->exclude_schemas, left_out, dst ? dst->version_num : 0, err);
+	free(left_out);
+	rc = rc == ERR_OK ? no_new_large_objects(r, err) : rc;
+	return rc == ERR_OK ? copy_list_lock(r->rows, r->snapshot, err) : rc;
+}
+
+static void emit_issues(struct run *r)
+{
+	struct copy_issue i;
+
+	while (copy_take_issue(r->copy, &i)) {
+		struct event *e = event_new(EV_ISSUE, NULL);
+		const char *hint = NULL;
+		e->verdict = i.kept ? VERDICT_WARN : toollog_judge(i.object, i.message, &hint);
+		const char *more = strstr(i.message, "; ");
+		if (e->verdict == VERDICT_INFO && more) { /* harmless only by its own words: rows and names stand in the details */
+			char *head = xstrndup(i.message, (size_t)(more - i.message));
+			e->verdict = toollog_judge(i.object, head, &hint);
+			free(head);
+		}
+		if (e->verdict == VERDICT_BLOCK) /* the copy goes on without this object: somebody has to look at it */
+			e->verdict = VERDICT_WARN;
+		xreplace(&e->why, r->step ? r->step->id : NULL); /* found anew when the step is done again */
+		xreplace(&e->title, i.object);
+		xreplace(&e->text, i.message);
+		xreplace(&e->sql, i.sql);
+		xreplace(&e->hint, i.kept || !hint ? i.hint : hint);
+		if (e->verdict == VERDICT_WARN)
+			r->attention++;
+		run_emit(r, e);
+		copy_issue_fini(&i);
+	}
+}
+
+/* Once a second: on a session of the engine's, because those of the copy are busy. */
+static void ask_indexes(struct run *r)
+{
+	struct session *s;
+	struct err ignored = {0};
+	int64_t now = clock_mono_us();
+
+	if (now - r->asked_us < ASK_US || cancel_raised(r->cancel))
+		return;
+	r->asked_us = now;
+	if (run_session(r, SIDE_TARGET, NULL, &s, &ignored) == ERR_OK)
+		copy_ask_indexes(r->copy, s, ASK_MS);
+}
+
+void rows_progress(struct run *r)
+{
+	ask_indexes(r);
+	struct copy_progress p;
+	struct event *e = event_new(EV_PROGRESS, r->step ? r->step->id : NULL);
+
+	copy_peek(r->copy, &p);
+	e->n = p.work;
+	e->of = p.of_work;
+	e->ms = p.left_ms;
+	e->a = (int64_t)p.tables;
+	e->b = (int64_t)p.of_tables;
+	xreplace(&e->text, p.current);
+	run_emit(r, e);
+	emit_issues(r);
+}
+
+/* What is known of both servers while only threads talk to them. */
+struct pulse { int64_t asked_us, heard_us[2], last; };
+
+/* A network that swallows everything breaks no connection: each server is asked now and then, unless something moves. */
+static enum err_code feel_pulse(struct run *r, struct pulse *pulse, const struct copy_progress *p, struct err *err)
+{
+	int64_t now = clock_mono_us(), sum = p->rows + p->bytes + (int64_t)p->objects;
+
+	if (sum != pulse->last || !pulse->asked_us)
+		pulse->heard_us[0] = pulse->heard_us[1] = pulse->asked_us = now;
+	pulse->last = sum;
+	if (now - pulse->asked_us < ASK_US || cancel_raised(r->cancel))
+		return ERR_OK;
+	for (int i = 0; i < 2; i++) {
+		struct session *s;
+		struct err why = {0};
+		enum err_code rc = run_session(r, (enum side)i, NULL, &s, &why);
+		if (rc == ERR_OK)
+			rc = session_exec(s, "SELECT", 0, NULL, ASK_MS, NULL, &why);
+		pulse->asked_us = now = clock_mono_us();
+		if (rc == ERR_OK || why.sqlstate[0]) /* an answer, whatever it says */
+			pulse->heard_us[i] = now;
+		if (now - pulse->heard_us[i] < SILENT_US)
+			continue;
+		err_set(err, ERR_LOST, "the %s has answered nothing for %d s", side_name((enum side)i), (int)((now - pulse->heard_us[i]) / 1000000));
+		return err_hint(err, "check that the server runs and that the network holds, then go on");
+	}
+	return ERR_OK;
+}
+
+/* Until the end, or until the tables are there. */
+static enum err_code wait_for(struct run *r, bool end, struct err *err)
+{
+	struct pulse pulse = {0};
+
+	for (;;) {
+		struct copy_progress p;
+		struct pollfd fd[2] = {{.fd = copy_fd(r->copy), .events = POLLIN}, {.fd = r->cancel->fd, .events = POLLIN}};
+		struct timespec breath = {.tv_nsec = 50000000}; /* thousands of tables a second are not worth as many events */
+		copy_peek(r->copy, &p);
+		rows_progress(r);
+		if (p.finished || (!end && p.tables_made) || cancel_raised(r->cancel))
+			return ERR_OK;
+		enum err_code rc = feel_pulse(r, &pulse, &p, err);
+		if (rc != ERR_OK)
+			return rc;
+		(void)nanosleep(&breath, NULL);
+		if (poll(fd, 2, 500) < 0 && errno != EINTR)
+			return err_errno(err, "poll");
+	}
+}
+
+enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err)
+{
+	struct copy_options o = {
+		.end = {&r->m->end[SIDE_SOURCE], &r->m->end[SIDE_TARGET]}, .application_name = r->app, .snapshot = r->snapshot_name,
+		.jobs = r->m->dump.jobs, .settings = arg, .memory_given = r->m->dump.maintenance_work_mem != NULL, .cancel = r->cancel,
+	};
+	enum err_code rc = copy_start(&r->copy, r->rows, str_text(&r->kept), &o, err);
+
+	str_fini(&r->kept);
+	return rc == ERR_OK ? wait_for(r, false, err) : rc;
+}
+
+enum err_code work_rows_end(struct run *r, const void *arg, struct err *err)
+{
+	struct copy_progress p;
+	char n[32], b[32];
+
+	(void)arg;
+	enum err_code rc = wait_for(r, true, err);
+	if (rc != ERR_OK)
+		return rc;
+	copy_peek(r->copy, &p);
+	rc = copy_finish(r->copy, err);
+	r->copy = NULL;
+	if (rc == ERR_OK)
+		run_note(r, "rows", "%s rows of %zu tables copied (%s on the source), %zu objects made from the dump",
+			 fmt_count(n, sizeof n, p.rows), p.tables, fmt_bytes(b, sizeof b, (double)p.of_bytes), p.objects);
+	if (rc == ERR_OK && p.broken > 0)
+		run_note(r, "connections", "connections broke %d time%s during the copy; what was under way was done again", p.broken, p.broken == 1 ? "" : "s");
+	copy_list_free(r->rows);
+	r->rows = NULL;
+	return cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
+}
+
+void rows_release(struct run *r)
+{
+	struct err ignored;
+
+	if (r->copy) {
+		cancel_raise(r->cancel);
+		(void)copy_finish(r->copy, &ignored);
+	}
+	r->copy = NULL;
+	copy_list_free(r->rows);
+	r->rows = NULL;
+	str_fini(&r->kept);
+}
