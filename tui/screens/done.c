@@ -1,0 +1,202 @@
+/* What came of it: the end, the proof, what needs attention, what is left, what to do next. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "journal/report.h"
+#include "wizard_in.h"
+
+static void enter(struct wizard *w)
+{
+	free(w->text);
+	w->text = NULL;
+	w->show_log = false;
+}
+
+static void count(const struct wizard *w, int n[3], int64_t *rows)
+{
+	n[0] = n[1] = n[2] = 0;
+	*rows = 0;
+	for (size_t i = 0; i < w->model.proofs.n; i++) {
+		const struct event *e = w->model.proofs.v[i].last;
+		n[e->state == ST_DONE ? 0 : e->state == ST_FAILED ? 1 : 2]++;
+		*rows += e->state == ST_DONE && !str_eq(e->id, "sequences") ? e->n : 0;
+	}
+}
+
+static int draw_proofs(const struct wizard *w, int y, int x, int end, int width)
+{
+	int n[3];
+	int64_t rows;
+	char buf[32];
+
+	count(w, n, &rows);
+	if (n[0] + n[1] + n[2] == 0)
+		return y;
+	(void)put(y, x, 10, R_DIM, "Proof");
+	(void)putf(y++, x + 10, width - 10, n[1] ? R_BAD : n[2] ? R_WARN : R_GOOD, "%s %d equal (%s rows), %d different, %d not proven",
+		   glyph(n[1] ? G_FAIL : G_DONE), n[0], fmt_count(buf, sizeof buf, rows), n[1], n[2]);
+	for (size_t i = 0; i < w->model.proofs.n && y < end; i++) {
+		const struct event *e = w->model.proofs.v[i].last;
+		if (e->state != ST_DONE)
+			(void)putf(y++, x + 10, width - 10, e->state == ST_FAILED ? R_BAD : R_WARN, "%s: %s", e->id, e->text ? e->text : state_name(e->state));
+	}
+	return y;
+}
+
+static int draw_issues(const struct wizard *w, int y, int x, int end, int width)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < w->model.issues.n; i++)
+		n += w->model.issues.v[i].last->verdict == VERDICT_WARN;
+	if (n == 0)
+		return y;
+	(void)put(y, x, 10, R_DIM, "Attention");
+	(void)putf(y++, x + 10, width - 10, R_WARN, "%d complaint%s of the restore; the report has each with its statement", n, n == 1 ? "" : "s");
+	for (size_t i = 0; i < w->model.issues.n && y < end; i++) {
+		const struct event *e = w->model.issues.v[i].last;
+		if (e->verdict == VERDICT_WARN)
+			(void)putf(y++, x + 10, width - 10, R_TEXT, "%s: %s", e->title, e->text ? e->text : "");
+	}
+	return y;
+}
+
+static int draw_notes(const struct wizard *w, int y, int x, int end, int width)
+{
+	for (size_t i = 0; i < w->model.notes.n && y < end; i++) {
+		const struct event *e = w->model.notes.v[i].last;
+		if (str_eq(e->title, "plan"))
+			continue;
+		(void)put(y, x, 10, R_DIM, "Note");
+		int room = end - y > 3 ? 3 : end - y;
+		char *t = xasprintf("%s: %s", e->title ? e->title : "", e->text ? e->text : "");
+		y += put_lines(y, x + 10, room, width - 10, R_TEXT, t);
+		free(t);
+	}
+	return y;
+}
+
+static int draw_left(const struct wizard *w, int y, int x, int end, int width)
+{
+	for (size_t i = 0; i < w->model.left.n && y < end; i++) {
+		const struct event *e = w->model.left.v[i].last;
+		if (w->model.left.v[i].removed)
+			continue;
+		(void)put(y, x, 10, R_DIM, "Left");
+		const char *name = strchr(e->id, ':');
+		if (!str_empty(e->sql))
+			(void)putf(y++, x + 10, width - 10, R_WARN, "%s; to remove it: %s", e->title ? e->title : e->id, e->sql);
+		else
+			(void)putf(y++, x + 10, width - 10, R_WARN, "%s: %s", e->title ? e->title : "", name ? name + 1 : e->id);
+	}
+	return y;
+}
+
+/* Between which servers, how long, and where it stopped. */
+static int draw_story(const struct wizard *w, int y, int x, int width)
+{
+	const struct model *m = &w->model;
+	char took[32];
+
+	for (int i = 0; i < 2; i++) {
+		const struct event *f = m->facts[i];
+		if (!f || !f->title)
+			continue;
+		(void)put(y, x, 10, R_DIM, i == SIDE_SOURCE ? "From" : "To");
+		(void)putf(y++, x + 10, width - 10, R_TEXT, "%s, %s", f->title, f->text ? f->text : "");
+	}
+	if (m->begin && m->end) {
+		(void)put(y, x, 10, R_DIM, "Took");
+		(void)put(y++, x + 10, width - 10, R_TEXT, fmt_secs(took, sizeof took, (double)(m->end_mono_us - m->begin_mono_us) / 1e6));
+	}
+	for (size_t i = 0; i < m->steps.n; i++) {
+		const struct model_item *it = &m->steps.v[i];
+		if (it->last->state != ST_FAILED && it->last->state != ST_CANCELLED)
+			continue;
+		(void)put(y, x, 10, R_DIM, "Stopped");
+		(void)putf(y++, x + 10, width - 10, R_TEXT, "in step %zu of %zu: %s", i + 1, m->steps.n, it->title ? it->title : it->last->id);
+	}
+	return y;
+}
+
+static void draw_summary(struct wizard *w, int y, int x, int h, int width)
+{
+	const struct event *end = w->model.end;
+	int bottom = y + h - 1;
+	bool good = end && end->state == ST_DONE && end->n == 0;
+
+	const char *what = end ? end->text : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
+	y += put_lines(y, x, 3, width, good ? R_GOOD : end ? R_WARN : R_TEXT, what);
+	y = draw_story(w, y + 1, x, width);
+	y = draw_proofs(w, y, x, bottom - 4, width);
+	y = draw_issues(w, y, x, bottom - 3, width);
+	y = draw_notes(w, y, x, bottom - 2, width);
+	y = draw_left(w, y, x, bottom - 1, width);
+	if (end && end->hint && y < bottom) {
+		(void)put(y, x, 10, R_DIM, "Next");
+		(void)put_lines(y, x + 10, bottom - y, width - 10, R_TITLE, end->hint);
+	}
+	char *dir = migration_state_dir(w->m);
+	(void)putf(bottom, x, width, R_DIM, "report: %s/report.md", dir);
+	free(dir);
+}
+
+static void draw(struct wizard *w, int y, int x, int h, int width)
+{
+	w->page = h - 1;
+	if (!w->text) {
+		draw_summary(w, y, x, h, width);
+		return;
+	}
+	w->top = put_wrapped(y, x, h, width, R_TEXT, w->text, w->scroll);
+}
+
+static void report(struct wizard *w)
+{
+	if (w->text) {
+		free(w->text);
+		w->text = NULL;
+		return;
+	}
+	w->text = report_markdown(&w->model);
+	w->scroll = 0;
+}
+
+static void verify(struct wizard *w)
+{
+	wizard_go(w, AT_RUN);
+	wizard_send(w, CMD_VERIFY, NULL, NULL);
+}
+
+static void resume(struct wizard *w)
+{
+	if (model_unfinished(&w->model))
+		wizard_go(w, AT_PREFLIGHT);
+	else
+		wizard_say(w, R_TEXT, "it has ended: there is nothing to go on with");
+}
+
+static void back(struct wizard *w)
+{
+	if (w->text)
+		report(w);
+	else
+		wizard_go(w, AT_WELCOME);
+}
+
+static bool key(struct wizard *w, int k, bool special)
+{
+	return w->text && wizard_scroll(&w->scroll, w->top, w->page, k, special);
+}
+
+static const struct key keys[] = {
+	{'r', false, "r", "report", report}, {'v', false, "v", "compare again", verify}, {'g', false, "g", "go on", resume}, {27, false, "Esc", "start screen", back},
+	{'q', false, "q", "quit", wizard_quit}, {0, false, NULL, NULL, NULL},
+};
+
+const struct screen screen_done = {
+	.title = "Done", .keys = keys, .enter = enter, .draw = draw, .key = key,
+	.help = "Equal means: as many rows, and the same sum of hashes over all rows, as in the source's snapshot. Not proven means exactly that; it is never counted as "
+		"equal. v compares both sides as they are now, which differ where the source was written meanwhile.",
+};

@@ -1,0 +1,148 @@
+/* Source and target: where they are, and a test that says which hop fails. */
+#include <curses.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "wizard_in.h"
+
+#define FORM_Y 4
+
+static enum side side_of(const struct wizard *w)
+{
+	return w->at == AT_TARGET ? SIDE_TARGET : SIDE_SOURCE;
+}
+
+static void enter(struct wizard *w)
+{
+	struct endpoint *e = &w->m->end[side_of(w)];
+	bool target = side_of(w) == SIDE_TARGET;
+	bool tunnel = w->m->method == METHOD_TUNNEL;
+	const struct field fields[] = {
+		{.label = "SSH host", .kind = F_TEXT, .text = &e->ssh,
+		 .help = target ? "login@host, or a Host of ~/.ssh/config. Empty: the target is reached straight."
+				: "login@host, or a Host of ~/.ssh/config: the host that reaches the database server. Its key must ask nothing."},
+		{.label = "Host", .kind = F_TEXT, .text = &e->host,
+		 .help = tunnel && !target ? "As the SSH host sees it: localhost is the SSH host itself; or a socket's folder there, such as /var/run/postgresql."
+			: target ? "A name or an address; a socket's folder such as /var/run/postgresql; or all nodes of a cluster, separated by commas: the leader is found."
+				: "A name or an address, or a socket's folder such as /var/run/postgresql."},
+		{.label = "Port", .kind = F_TEXT, .text = &e->port, .help = "5432 when empty. Behind HAProxy the port that leads to the primary."},
+		{.label = "Database", .kind = F_TEXT, .text = &e->dbname,
+		 .help = target ? "It is created when it does not exist; when it does, it must be empty." : "The database that moves."},
+		{.label = "User", .kind = F_TEXT, .text = &e->user,
+		 .help = target ? "A superuser is best; otherwise a role with CREATEROLE and CREATEDB." : "A superuser, or a role that may read every table."},
+		{.label = "Password", .kind = F_PASSWORD, .secret = &e->password,
+		 .help = "Kept in memory only. Empty: from the password file, ~/.pgpass, PGPASSWORD, or none is needed. Ctrl-U clears the field."},
+		{.label = "Password file", .kind = F_TEXT, .text = &e->passfile, .help = "In the format of ~/.pgpass, mode 0600; empty: ~/.pgpass."},
+		{.label = "TLS mode", .kind = F_TEXT, .text = &e->sslmode, .help = "disable, allow, prefer, require, verify-ca or verify-full; empty: prefer."},
+	};
+
+	w->form = form_new(fields + !tunnel, sizeof fields / sizeof *fields - !tunnel, FORM_Y, 3, term_cols() - 8);
+}
+
+static bool went_well(const struct wizard *w)
+{
+	for (size_t i = 0; i < w->model.tests.n; i++) {
+		const struct event *e = w->model.tests.v[i].last;
+		if (str_eq(e->id, side_name(side_of(w))) && e->state != ST_DONE)
+			return false;
+	}
+	return true;
+}
+
+static int draw_hops(const struct wizard *w, int y, int x, int end, int width)
+{
+	/* what was well is so no longer once something else stands in the fields; what was not says what to put right */
+	bool show = w->busy || w->tested[side_of(w)] || !went_well(w);
+
+	for (size_t i = 0; i < w->model.tests.n && show && y < end; i++) {
+		const struct event *e = w->model.tests.v[i].last;
+		bool good = e->state == ST_DONE, bad = e->state == ST_FAILED;
+		if (!str_eq(e->id, side_name(side_of(w))))
+			continue;
+		(void)putf(y, x, 19, good ? R_GOOD : bad ? R_BAD : R_DIM, "%s %s", glyph(good ? G_DONE : bad ? G_FAIL : G_RUN), e->title);
+		int hint = bad && !str_empty(e->hint) ? put_wrapped(0, 0, 0, width - 20, R_WARN, e->hint, 0) : 0, room = end - y - hint;
+		int lines = put_lines(y, x + 20, good ? 1 : room < 1 ? 1 : room, width - 20, R_TEXT, e->text ? e->text : bad ? "" : "asking...");
+		y += lines ? lines : 1;
+		if (hint)
+			y += put_lines(y, x + 20, end - y, width - 20, R_WARN, e->hint);
+	}
+	return y;
+}
+
+static void draw(struct wizard *w, int y, int x, int h, int width)
+{
+	int end = y + h;
+
+	(void)put(y, x, width, R_TITLE, side_of(w) == SIDE_TARGET ? "Where does it go?" : "Where is the database now?");
+	form_draw(w->form);
+	int at = draw_hops(w, FORM_Y + form_rows(w->form) + 4, x + 2, end, width - 4);
+	if (w->tested[side_of(w)] && !w->busy)
+		(void)put(at + 1 < end ? at + 1 : end - 1, x + 2, width - 4, R_GOOD, "Enter goes on.");
+}
+
+static void ready(struct wizard *w, const struct event *e)
+{
+	if (!str_eq(e->id, "test"))
+		return;
+	w->tested[side_of(w)] = e->state == ST_DONE;
+	if (e->state == ST_CANCELLED)
+		wizard_say(w, R_WARN, "the test was stopped");
+}
+
+static void test_or_next(struct wizard *w)
+{
+	const char *wrong;
+	struct command c = {.kind = CMD_TEST, .side = side_of(w)};
+
+	if (w->busy)
+		return;
+	(void)form_store(w->form, &wrong);
+	const struct endpoint *e = &w->m->end[side_of(w)];
+	if (str_empty(e->host) || str_empty(e->dbname) || str_empty(e->user)) {
+		wizard_say(w, R_WARN, "host, database and user are needed");
+		return;
+	}
+	if (w->m->method == METHOD_TUNNEL && side_of(w) == SIDE_TARGET && str_empty(e->ssh) && str_empty(w->m->end[SIDE_SOURCE].ssh)) {
+		wizard_say(w, R_WARN, "the tunnel method needs an SSH host for the source, the target, or both");
+		return;
+	}
+	if (w->tested[side_of(w)]) {
+		wizard_go(w, (enum place)(w->at + 1));
+		return;
+	}
+	wizard_say(w, R_TEXT, "%s", "");
+	wizard_setup(w);
+	w->busy = true;
+	engine_send(w->e, &c);
+}
+
+static bool key(struct wizard *w, int k, bool special)
+{
+	enum form_said said = form_key(w->form, k, special);
+
+	if (said == FORM_BACK) {
+		const char *wrong;
+		(void)form_store(w->form, &wrong);
+		wizard_back(w);
+	}
+	if (said == FORM_TAKEN && ((!special && k != '\t') || k == KEY_BACKSPACE || k == KEY_DC))
+		w->tested[side_of(w)] = false; /* what was tested is no longer what stands there */
+	return said != FORM_IGNORED;
+}
+
+static void cursor(struct wizard *w)
+{
+	form_cursor(w->form);
+}
+
+static const struct key keys[] = {
+	{'\r', false, "Enter", "test, then next", test_or_next}, {0, false, "Tab", "next field", NULL}, {0, false, "Esc", "back, or stop the test", NULL},
+	{0, false, NULL, NULL, NULL},
+};
+
+static const char help_text[] =
+	"Enter tries the connection and says which hop fails: the server, the login, or the database, in the server's own words and with what to do. "
+	"Enter once more goes on. The password is never written to a file, a log or a command line.";
+
+const struct screen screen_source = {.title = "Source", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready, .cursor = cursor, .help = help_text};
+const struct screen screen_target = {.title = "Target", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready, .cursor = cursor, .help = help_text};

@@ -1,0 +1,217 @@
+/* Findings as they land, worst first, with what to do about the chosen one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "wizard_in.h"
+
+static const struct model_item *items[512];
+static int n_items;
+
+static int worst_first(const void *a, const void *b)
+{
+	const struct model_item *x = *(const struct model_item *const *)a, *y = *(const struct model_item *const *)b;
+
+	if (x->last->verdict != y->last->verdict)
+		return (int)y->last->verdict - (int)x->last->verdict;
+	return x < y ? -1 : x > y;
+}
+
+static void collect(const struct wizard *w)
+{
+	n_items = 0;
+	for (size_t i = 0; i < w->model.findings.n && n_items < 512; i++)
+		if (w->show_ok || w->model.findings.v[i].last->verdict != VERDICT_OK)
+			items[n_items++] = &w->model.findings.v[i];
+	qsort(items, (size_t)n_items, sizeof *items, worst_first);
+}
+
+static void look(struct wizard *w)
+{
+	if (w->busy)
+		return;
+	wizard_say(w, R_TEXT, "%s", "");
+	wizard_setup(w);
+	wizard_send(w, CMD_CHECK, NULL, NULL);
+}
+
+static void enter(struct wizard *w)
+{
+	look(w);
+}
+
+static enum role verdict_role(enum verdict v)
+{
+	return v == VERDICT_BLOCK ? R_BAD : v == VERDICT_WARN ? R_WARN : v == VERDICT_OK ? R_GOOD : R_DIM;
+}
+
+/* Returns the rows used. */
+static int draw_endpoint(const struct wizard *w, enum side side, int y, int x, int width)
+{
+	const struct event *f = w->model.facts[side];
+
+	(void)put(y, x, 8, R_DIM, side == SIDE_SOURCE ? "Source" : "Target");
+	char *text = f ? xasprintf("%s, %s", f->text, f->hint ? f->hint : "") : xstrdup(w->busy ? "asking..." : "not reached");
+	int rows = put_lines(y, x + 8, 2, width - 8, f ? R_TEXT : R_DIM, text);
+	free(text);
+	return rows;
+}
+
+static int draw_part(int y, int x, int h, int width, const char *label, enum role role, const char *text)
+{
+	if (str_empty(text) || h <= 0)
+		return 0;
+	(void)put(y, x, 8, R_DIM, label);
+	return put_lines(y, x + 8, h, width - 8, role, text);
+}
+
+static void draw_detail(const struct model_item *it, int y, int x, int h, int width)
+{
+	const struct event *e = it->last;
+	int end = y + h;
+
+	put_line(y, x - 1, width + 2, R_DIM);
+	(void)putf(y++, x + 1, width - 2, R_TITLE, " %s ", e->title);
+	y += draw_part(y, x, end - y, width, "found", R_TEXT, e->text);
+	y += draw_part(y, x, end - y, width, "needed", R_TEXT, e->needed);
+	y += draw_part(y, x, end - y, width, "why", R_TEXT, e->why);
+	y += draw_part(y, x, end - y, width, "fix", R_TITLE, e->hint);
+	(void)draw_part(y, x, end - y, width, "f runs", R_WARN, e->sql);
+}
+
+static void draw_counts(const struct wizard *w, int y, int x, int width)
+{
+	const int *n = w->model.n_verdict;
+	const char *what = n[VERDICT_BLOCK] ? "what blocks must be put right first" : w->model.n_unacked ? "accept each warning with a, or put it right" : "Enter goes on";
+
+	(void)putf(y, x, width, R_DIM, "%d block, %d warn, %d to know, %d well%s%s", n[VERDICT_BLOCK], n[VERDICT_WARN], n[VERDICT_INFO], n[VERDICT_OK],
+		   w->busy ? "  ...looking" : ": ", w->busy ? "" : what);
+}
+
+static void draw(struct wizard *w, int y, int x, int h, int width)
+{
+	int head = draw_endpoint(w, SIDE_SOURCE, y, x, width);
+
+	head += draw_endpoint(w, SIDE_TARGET, y + head, x, width) + 1;
+	int list = h / 2 + 1 - head;
+	collect(w);
+	if (w->sel >= n_items)
+		w->sel = n_items ? n_items - 1 : 0;
+	w->page = list;
+	w->top = w->sel < w->top ? w->sel : w->sel >= w->top + list ? w->sel - list + 1 : w->top;
+	for (int i = 0; i < list && w->top + i < n_items; i++) {
+		const struct model_item *it = items[w->top + i];
+		bool on = w->top + i == w->sel;
+		int row = y + head + i;
+		put_blank(row, x, 1, width, on ? R_SELECT : R_TEXT);
+		(void)putf(row, x, 9, on ? R_SELECT : verdict_role(it->last->verdict), "%s%-5s", on ? glyph(G_SELECT) : " ", verdict_name(it->last->verdict));
+		(void)putf(row, x + 8, width - 8, on ? R_SELECT : R_TEXT, "%s%s", it->last->title, it->acked ? "  (accepted)" : "");
+	}
+	if (n_items == 0 && !w->busy)
+		(void)put(y + head, x, width, R_GOOD, "Nothing stands in the way, and nothing needs to be known.");
+	draw_counts(w, y + head + list, x, width);
+	if (n_items > 0)
+		draw_detail(items[w->sel], y + head + list + 1, x, h - head - list - 1, width);
+}
+
+static void ready(struct wizard *w, const struct event *e)
+{
+	if (str_eq(e->id, "fix") && e->state != ST_DONE)
+		dialog_say("The fix did not work", e->text ? e->text : "");
+	else if (str_eq(e->id, "check") && e->state == ST_FAILED && e->n != ERR_BLOCKED)
+		wizard_say(w, R_BAD, "%s", e->text ? e->text : "");
+	else if (e->state == ST_CANCELLED)
+		wizard_say(w, R_WARN, "stopped; r looks again");
+}
+
+static void next(struct wizard *w)
+{
+	const struct model *m = &w->model;
+
+	if (w->busy)
+		return;
+	if (m->findings.n == 0 || m->n_verdict[VERDICT_BLOCK] > 0)
+		wizard_say(w, R_BAD, m->findings.n ? "something blocks: put it right, then r looks again" : "nothing was looked at yet: r looks");
+	else if (m->n_unacked > 0)
+		wizard_say(w, R_WARN, "accept each warning with a first: it is written down that you did");
+	else
+		wizard_go(w, AT_PLAN);
+}
+
+static void do_fix(struct wizard *w, bool yes)
+{
+	if (yes && w->sel < n_items)
+		wizard_send(w, CMD_FIX, items[w->sel]->last->id, NULL);
+}
+
+static void do_fix_typed(struct wizard *w, const char *typed)
+{
+	if (typed && w->sel < n_items)
+		wizard_send(w, CMD_FIX, items[w->sel]->last->id, typed);
+}
+
+static void fix(struct wizard *w)
+{
+	const struct event *e = w->sel < n_items ? items[w->sel]->last : NULL;
+
+	if (w->busy || !e)
+		return;
+	if (str_empty(e->sql)) {
+		wizard_say(w, R_TEXT, "pgusher cannot do this for you: the fix says what to do, then r looks again");
+		return;
+	}
+	/* what destroys something wants its name typed: so far only dropping the target's database does */
+	if (strncmp(e->sql, "DROP DATABASE", 13) == 0)
+		dialog_type("This cannot be undone", e->sql, w->m->end[SIDE_TARGET].dbname, do_fix_typed);
+	else
+		dialog_ask("Run this?", e->sql, "Run it", do_fix);
+}
+
+static void ack(struct wizard *w)
+{
+	const struct model_item *it = w->sel < n_items ? items[w->sel] : NULL;
+
+	if (!it)
+		return;
+	if (it->last->verdict != VERDICT_WARN)
+		wizard_say(w, R_TEXT, it->last->verdict == VERDICT_BLOCK ? "what blocks cannot be accepted" : "only warnings need to be accepted");
+	else
+		wizard_send(w, CMD_ACK, it->last->id, "in the wizard");
+	if (it->last->verdict == VERDICT_WARN && w->sel + 1 < n_items)
+		w->sel++;
+}
+
+static void toggle_ok(struct wizard *w)
+{
+	w->show_ok = !w->show_ok;
+}
+
+static void copy(struct wizard *w)
+{
+	const struct event *e = w->sel < n_items ? items[w->sel]->last : NULL;
+	const char *text = !e ? NULL : !str_empty(e->sql) ? e->sql : e->hint;
+
+	if (!text)
+		return;
+	term_copy(text);
+	wizard_say(w, R_TEXT, "copied: %s", text);
+}
+
+static bool key(struct wizard *w, int k, bool special)
+{
+	return wizard_select(w, n_items, k, special);
+}
+
+static const struct key keys[] = {
+	{'\r', false, "Enter", "next", next}, {'f', false, "f", "fix", fix}, {'a', false, "a", "accept", ack}, {'r', false, "r", "look again", look},
+	{'o', false, "o", "all", toggle_ok}, {27, false, "Esc", "back", wizard_back}, {'y', false, "y", "copy fix", copy},
+	{'q', false, "q", "quit", wizard_quit}, {0, false, "arrows", "move", NULL},
+	{0, false, NULL, NULL, NULL},
+};
+
+const struct screen screen_preflight = {
+	.title = "Preflight", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready,
+	.help = "Both servers are read and asked everything that has spoilt somebody's night before. BLOCK must be put right; WARN wants to be accepted, and that is "
+		"written to the journal; INFO is good to know. Each finding says what was found, what is needed, why, and what to do. "
+		"f runs a fix after showing its SQL; what destroys something asks for a name to be typed.",
+};

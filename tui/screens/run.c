@@ -1,0 +1,155 @@
+/* The plan while it runs: steps, how far, the command, the log. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "wizard_in.h"
+
+/* Rate from a short history, so that it neither jumps nor lags behind by minutes. */
+#define SAMPLES 16
+static struct { int64_t us, bytes; } samples[SAMPLES];
+static int n_samples;
+static char sample_step[64];
+
+static void enter(struct wizard *w)
+{
+	w->began_us = clock_mono_us();
+	w->show_log = false;
+	n_samples = 0;
+}
+
+static double rate_of(const struct event *p)
+{
+	int64_t now = clock_mono_us();
+
+	if (strncmp(sample_step, p->id ? p->id : "", sizeof sample_step - 1) != 0) {
+		n_samples = 0;
+		(void)snprintf(sample_step, sizeof sample_step, "%s", p->id ? p->id : "");
+	}
+	if (n_samples == 0 || now - samples[n_samples - 1].us > 900000) {
+		if (n_samples == SAMPLES)
+			memmove(&samples[0], &samples[1], (size_t)(--n_samples) * sizeof *samples);
+		samples[n_samples].us = now;
+		samples[n_samples++].bytes = p->n;
+	}
+	int64_t us = samples[n_samples - 1].us - samples[0].us, bytes = samples[n_samples - 1].bytes - samples[0].bytes;
+	return us > 0 && bytes > 0 ? (double)bytes * 1e6 / (double)us : 0;
+}
+
+static int draw_progress(const struct event *p, int y, int x, int width)
+{
+	char n[32], of[32], rate[32], left[32];
+
+	if (p->of > 0) {
+		double r = rate_of(p);
+		int used = putf(y, x, width, R_TEXT, "%s of %s, %lld of %lld tables", fmt_bytes(n, sizeof n, (double)p->n), fmt_bytes(of, sizeof of, (double)p->of),
+				(long long)p->a, (long long)p->b);
+		if (r > 0 && p->n < p->of)
+			(void)putf(y, x + used, width - used, R_DIM, ", %s/s, about %s left", fmt_bytes(rate, sizeof rate, r),
+				   fmt_secs(left, sizeof left, p->ms > 0 ? (double)p->ms / 1000 : (double)(p->of - p->n) / r));
+		int bar = width - 8;
+		double share = (double)p->n / (double)p->of;
+		put_bar(y + 1, x, bar, share > 1 ? 1 : share);
+		(void)putf(y + 1, x + bar + 1, 7, R_TITLE, "%3.0f %%", share * 100);
+		y += 2;
+	}
+	if (!str_empty(p->text))
+		(void)put(y++, x, width, R_DIM, p->text);
+	return y;
+}
+
+static int draw_command(const struct wizard *w, int y, int x, int h, int width)
+{
+	const struct event *a = w->model.action;
+
+	if (!a || str_empty(a->sql) || h < 1)
+		return y;
+	(void)put(y, x, 7, R_DIM, a->text ? a->text : "");
+	return y + put_lines(y, x + 8, h, width - 8, R_TEXT, a->sql);
+}
+
+static void draw(struct wizard *w, int y, int x, int h, int width)
+{
+	char t[32];
+	int end = y + h;
+
+	if (w->show_log) {
+		log_draw(w, y, x, h, width);
+		return;
+	}
+	(void)putf(y, x, width, R_TITLE, w->busy ? "Running for %s" : "Ended after %s", fmt_secs(t, sizeof t, (double)(clock_mono_us() - w->began_us) / 1e6));
+	y += 2;
+	for (size_t i = 0; i < w->model.steps.n && y < end - 3; i++) {
+		const struct model_item *it = &w->model.steps.v[i];
+		y = step_draw(it, y, x, width, false);
+		if (it->last->state == ST_RUNNING && it->progress)
+			y = draw_progress(it->progress, y, x + 11, width - 12);
+		if ((it->last->state == ST_FAILED || it->last->state == ST_CANCELLED) && it->last->text) {
+			y += put_lines(y, x + 11, end - y < 3 ? end - y : 3, width - 12, R_BAD, it->last->text);
+			y += put_lines(y, x + 11, end - y < 2 ? end - y : 2, width - 12, R_WARN, it->last->hint);
+		}
+	}
+	if (y < end - 2)
+		y = draw_command(w, y + 1, x, (end - y) / 2 > 4 ? 4 : (end - y) / 2, width);
+	if (y < end - 2)
+		log_draw(w, y, x, end - y, width);
+}
+
+static void ready(struct wizard *w, const struct event *e)
+{
+	if (str_eq(e->id, "cleanup")) {
+		wizard_go(w, AT_WELCOME);
+		dialog_say("Clean up", e->state == ST_DONE ? w->model.end && w->model.end->text ? w->model.end->text : "Done: nothing of the attempt is left." : e->text ? e->text : "stopped");
+		return;
+	}
+	if (!str_eq(e->id, "run") && !str_eq(e->id, "verify"))
+		return;
+	w->exit_code = w->model.end ? (int)w->model.end->n : e->state == ST_DONE ? 0 : 1;
+	bool refused = e->state != ST_DONE && !w->model.end;
+	dialog_close(); /* such as the question whether to stop it */
+	wizard_go(w, str_eq(e->id, "run") && wizard_follows(w) ? AT_MONITOR : AT_DONE);
+	if (refused)
+		dialog_say("It did not start", e->text ? e->text : "");
+	w->began_us = 0;
+}
+
+static void do_cancel(struct wizard *w, bool yes)
+{
+	if (yes && w->busy)
+		engine_cancel(w->e);
+}
+
+static void cancel(struct wizard *w)
+{
+	if (w->show_log) {
+		w->show_log = false;
+		return;
+	}
+	if (!w->busy) {
+		wizard_go(w, AT_DONE);
+		return;
+	}
+	dialog_ask("Stop it?", "Everything that runs for this migration is stopped, here and in both servers, within a second or so. What was done is written down; "
+		   "you can go on or clean up afterwards.", "Stop it", do_cancel);
+}
+
+static void copy(struct wizard *w)
+{
+	if (!w->model.action || str_empty(w->model.action->sql))
+		return;
+	term_copy(w->model.action->sql);
+	wizard_say(w, R_TEXT, "copied what runs now");
+}
+
+static const struct key keys[] = {
+	{'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, {27, false, "Esc", "stop...", cancel}, {'q', false, "q", "stop and leave", wizard_quit},
+	{0, false, "arrows", "read the log", NULL},
+	{0, false, NULL, NULL, NULL},
+};
+
+const struct screen screen_run = {
+	.title = "Run", .keys = keys, .enter = enter, .draw = draw, .key = log_key, .ready = ready,
+	.help = "Each step is written to the journal before it begins and when it ends, so that whatever happens to this terminal or this host, pgusher knows afterwards "
+		"where it stood. If the terminal goes away the copy goes on without it. Bytes are those of the tables on the source; rows on the target are a little smaller.",
+};

@@ -1,0 +1,224 @@
+/* The first screen: begin, or what to do with an attempt that did not end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "wizard_in.h"
+
+struct choice { const char *text, *more; void (*fn)(struct wizard *w); };
+
+static void begin(struct wizard *w)
+{
+	wizard_go(w, AT_METHOD);
+}
+
+static void resume(struct wizard *w)
+{
+	wizard_setup(w);
+	wizard_go(w, AT_PREFLIGHT);
+}
+
+static void cleanup(struct wizard *w)
+{
+	wizard_go(w, AT_RUN);
+	wizard_setup(w);
+	wizard_send(w, CMD_CLEANUP, NULL, NULL);
+}
+
+static void report(struct wizard *w)
+{
+	wizard_go(w, AT_DONE);
+}
+
+static void monitor(struct wizard *w)
+{
+	wizard_setup(w);
+	wizard_go(w, AT_MONITOR);
+}
+
+static const struct choice fresh[] = {
+	{"Begin", "choose a method, name both servers, look before anything happens", begin},
+};
+static const struct choice after_end[] = {
+	{"Look at the report of the last attempt", "what was moved, and the proof", report},
+	{"Begin again", "with the same settings, which can be changed on the way", begin},
+};
+static void take_back(struct wizard *w)
+{
+	wizard_setup(w);
+	cutover_begin(w, CHANGE_TAKE_BACK);
+}
+
+static void again(struct wizard *w)
+{
+	wizard_setup(w);
+	cutover_begin(w, CHANGE_CUTOVER);
+}
+
+static const struct choice half_way[] = {
+	{"Take it back", "the source is written to again, the target follows it", take_back},
+	{"Begin it again", "what is half done is taken back first, then it begins anew", again},
+	{"Look at its report", "what was done, what failed, what is left", report},
+};
+static const struct choice follows[] = {
+	{"Watch", "how far behind, how fast, what is wrong; to cut over from there", monitor},
+	{"Look at the report of the last attempt", "what was moved, and the proof", report},
+	{"End the replication", "removes subscription, slot, publication and role, after showing and asking", cleanup},
+	{"Walk through the screens", "with the same settings", begin},
+};
+static const struct choice unfinished[] = {
+	{"Go on with it", "what is done stays done; what was interrupted is looked at and repeated", resume},
+	{"Clean up what it left", "removes what the attempt made, after showing and asking", cleanup},
+	{"Look at its report", "what was done, what failed, what is left", report},
+	{"Change the settings first", "walk through the screens again", begin},
+};
+
+static void look(struct wizard *w)
+{
+	wizard_look(w);
+}
+
+static const struct choice running[] = {
+	{"Watch", "this screen follows it, and offers what is next when it has ended", look},
+	{"Look at its report so far", "what was done, what is proven already", report},
+	{"Walk through the screens", "nothing can be run under this name until it has ended", begin},
+};
+
+static const struct choice *choices(const struct wizard *w, int *n)
+{
+	if (w->held) {
+		*n = 3;
+		return running;
+	}
+	if (wizard_half_way(w)) {
+		*n = 3;
+		return half_way;
+	}
+	if (wizard_follows(w)) {
+		*n = 4;
+		return follows;
+	}
+	if (model_unfinished(&w->model)) {
+		*n = 4;
+		return unfinished;
+	}
+	*n = w->model.begin ? 2 : 1;
+	return w->model.begin ? after_end : fresh;
+}
+
+static void enter(struct wizard *w)
+{
+	w->sel = 0;
+}
+
+/* Another pgusher is at it: who, since when, how far. */
+static int draw_holder(const struct wizard *w, int y, int x, int width)
+{
+	const struct journal_holder *h = &w->holder;
+	char since[40], n[32], of[32], age[32], *text;
+	double old = (double)(clock_wall_us() - w->live.at_us) / 1e6;
+
+	(void)snprintf(since, sizeof since, "%.10s %.8s UTC", h->since, strlen(h->since) > 11 ? h->since + 11 : "");
+	text = !h->pid ? xstrdup("Another pgusher works on this migration.")
+		       : xasprintf("Another pgusher works on this migration: process %ld of %s on %s, since %s.", (long)h->pid, h->user,
+				   h->host, since);
+	y += put_lines(y, x, 3, width, R_WARN, text);
+	free(text);
+	if (w->live.of <= 0)
+		return y;
+	double share = (double)w->live.n / (double)w->live.of;
+	int used = putf(y, x + 2, width - 2, R_TEXT, "%s: %s of %s", w->live.step ? w->live.step : "now",
+			fmt_bytes(n, sizeof n, (double)w->live.n), fmt_bytes(of, sizeof of, (double)w->live.of));
+	if (old > 5)
+		(void)putf(y, x + 4 + used, width - 4 - used, R_WARN, "STALE, %s old", fmt_secs(age, sizeof age, old));
+	y++;
+	put_bar(y++, x + 2, width - 10, share > 1 ? 1 : share);
+	return y;
+}
+
+static int draw_end(const struct event *end, int y, int x, int width)
+{
+	char *text = xasprintf("The last attempt: %s.", end->text ? end->text : state_name(end->state));
+	int rows = put_lines(y, x, 3, width, end->state == ST_DONE && end->n == 0 ? R_GOOD : R_WARN, text);
+
+	free(text);
+	return rows;
+}
+
+static int draw_attempt(const struct wizard *w, int y, int x, int width)
+{
+	const struct model *m = &w->model;
+
+	if (w->held)
+		y = draw_holder(w, y, x, width);
+	if (!m->begin)
+		return w->held ? y + 1 : y;
+	if (m->end && !w->held)
+		y += draw_end(m->end, y, x, width);
+	else if (!w->held)
+		y += put_lines(y, x, 3, width, R_WARN, wizard_half_way(w) ?
+			"A cutover was interrupted: pgusher or its host went away while it ran. The source may refuse writes until it is taken back."
+			: "An attempt was interrupted: pgusher, its host or its terminal went away while it ran.");
+	for (size_t i = 0; i < m->steps.n && i < 10; i++) {
+		const struct model_item *it = &m->steps.v[i];
+		enum state st = it->last->state;
+		enum glyph g = st == ST_DONE ? G_DONE : st == ST_SKIPPED ? G_SKIP : st == ST_FAILED || st == ST_CANCELLED ? G_FAIL : st == ST_RUNNING ? G_RUN : G_WAIT;
+		bool on = st == ST_RUNNING && w->held;
+		(void)putf(y++, x + 2, width - 2, on ? R_TITLE : st == ST_DONE ? R_TEXT : R_DIM, "%s %-12s %s", glyph(g),
+			   st == ST_RUNNING && !on ? "interrupted" : state_name(st), it->title ? it->title : it->last->id);
+	}
+	return y + 1;
+}
+
+static void draw(struct wizard *w, int y, int x, int h, int width)
+{
+	int n, end = y + h;
+	const struct choice *c = choices(w, &n);
+
+	(void)put(y++, x, width, R_TITLE, "A PostgreSQL database moves to another server, and nothing is lost.");
+	y++;
+	if (!w->model.begin && !w->held) {
+		y += put_lines(y, x, 8, width, R_TEXT,
+			"You will be asked for the method, the source, the target and options. Then both servers are looked at, and you see every command "
+			"before anything is done. Nothing is changed anywhere until you start it on the plan screen.");
+		y++;
+	} else {
+		y = draw_attempt(w, y, x, width);
+	}
+	w->page = n;
+	for (int i = 0; i < n && y < end; i++, y++) {
+		put_blank(y, x, 1, width, i == w->sel ? R_SELECT : R_TEXT);
+		int used = putf(y, x, width, i == w->sel ? R_SELECT : R_TEXT, " %s %s  ", i == w->sel ? glyph(G_SELECT) : " ", c[i].text);
+		if (i == w->sel && y + 1 < end)
+			(void)put(y, x + used, width - used, R_SELECT, c[i].more);
+	}
+}
+
+static void choose(struct wizard *w)
+{
+	int n;
+	const struct choice *c = choices(w, &n);
+
+	if (w->sel < n)
+		c[w->sel].fn(w);
+}
+
+static bool key(struct wizard *w, int k, bool special)
+{
+	int n;
+
+	(void)choices(w, &n);
+	return wizard_select(w, n, k, special);
+}
+
+static const struct key keys[] = {
+	{'\r', false, "Enter", "choose", choose}, {0, false, "arrows", "move", NULL}, {'q', false, "q", "quit", wizard_quit}, {27, false, "", "", wizard_quit}, {0, false, NULL, NULL, NULL},
+};
+
+const struct screen screen_welcome = {
+	.title = "Welcome", .keys = keys, .enter = enter, .draw = draw, .key = key,
+	.help = "pgusher keeps a journal of every attempt. When one did not end, this screen says how far it came, and offers to go on with it or to remove "
+		"what it left. Both look at the servers first: they are the truth, not the journal.",
+};

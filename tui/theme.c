@@ -1,0 +1,222 @@
+#include "theme.h"
+
+#include <curses.h>
+#include <dirent.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+#ifndef PGUSHER_SHARE
+#define PGUSHER_SHARE "/usr/local/share/pgusher"
+#endif
+
+struct theme {
+	char *name;
+	attr_t attr[R_COUNT];
+	short fg[R_COUNT], bg[R_COUNT];
+};
+
+static const char *const role_names[R_COUNT] = {
+	"text", "dim", "title", "head", "foot", "select", "good", "warn", "bad", "gauge", "field", "focus",
+};
+
+/* The default theme as its file would say it. */
+static const char *const builtin_default[R_COUNT] = {
+	"default", "cyan", "bold", "bold,white,blue", "white,blue", "bold,black,cyan", "bold,green", "bold,yellow", "bold,red", "cyan",
+	"underline", "bold,black,cyan",
+};
+static const char *const builtin_mono[R_COUNT] = {
+	"default", "dim", "bold", "reverse", "reverse", "reverse", "bold", "bold,underline", "bold,reverse", "bold", "underline", "reverse",
+};
+
+static struct theme *themes;
+static size_t n_themes, current;
+static unsigned long ready[R_COUNT];
+
+static void parse_style(struct theme *t, int role, const char *text)
+{
+	static const char *const colour_names[] = {"black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"};
+	static const struct { const char *name; attr_t attr; } attrs[] = {
+		{"bold", A_BOLD}, {"dim", A_DIM}, {"underline", A_UNDERLINE}, {"reverse", A_REVERSE}, {"blink", A_BLINK}};
+	struct strv words = {0};
+	int n_colours = 0;
+
+	t->attr[role] = 0;
+	t->fg[role] = t->bg[role] = -1;
+	strv_split(&words, text, ",");
+	for (size_t i = 0; i < words.n; i++) {
+		short c = -1;
+		int64_t number;
+		bool is_attr = false;
+		for (size_t k = 0; k < sizeof attrs / sizeof *attrs; k++)
+			if (str_eq(words.v[i], attrs[k].name)) {
+				t->attr[role] |= attrs[k].attr;
+				is_attr = true;
+			}
+		for (short k = 0; k < 8; k++)
+			if (str_eq(words.v[i], colour_names[k]))
+				c = k;
+		if (str_to_i64(words.v[i], 0, 255, &number))
+			c = (short)number;
+		if (is_attr)
+			continue;
+		if (n_colours++ == 0)
+			t->fg[role] = c;
+		else
+			t->bg[role] = c;
+	}
+	strv_fini(&words);
+}
+
+static struct theme *add_theme(const char *name)
+{
+	themes = xrealloc(themes, (n_themes + 1) * sizeof *themes);
+	struct theme *t = &themes[n_themes++];
+	*t = (struct theme){.name = xstrdup(name)};
+	return t;
+}
+
+static void add_builtin(const char *name, const char *const *styles)
+{
+	struct theme *t = add_theme(name);
+
+	for (int r = 0; r < R_COUNT; r++)
+		parse_style(t, r, styles[r]);
+}
+
+static int on_theme_value(void *arg, const char *section, const char *name, const char *value)
+{
+	struct theme *t = arg;
+
+	if (str_eq(section, "meta") && str_eq(name, "name"))
+		xreplace(&t->name, value);
+	for (int r = 0; r < R_COUNT && str_eq(section, "roles"); r++)
+		if (str_eq(name, role_names[r]))
+			parse_style(t, r, value);
+	return 1;
+}
+
+static bool have(const char *name)
+{
+	for (size_t i = 0; i < n_themes; i++)
+		if (str_eq(themes[i].name, name))
+			return true;
+	return false;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void load_dir(const char *dir)
+{
+	struct dirent **list = NULL;
+	int n = scandir(dir, &list, NULL, by_name);
+
+	for (int i = 0; i < n; i++) {
+		if (str_ends(list[i]->d_name, ".ini")) {
+			char *path = xasprintf("%s/%s", dir, list[i]->d_name), *name = xstrndup(list[i]->d_name, strlen(list[i]->d_name) - 4);
+			if (!have(name)) {
+				struct theme *t = add_theme(name);
+				for (int r = 0; r < R_COUNT; r++)
+					parse_style(t, r, builtin_default[r]);
+				(void)ini_parse(path, on_theme_value, t); /* a bad line leaves the default's role */
+			}
+			free(name);
+			free(path);
+		}
+		free(list[i]);
+	}
+	free(list);
+}
+
+static void load_all(void)
+{
+	char exe[512];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+
+	if (n_themes)
+		return;
+	add_builtin("default", builtin_default);
+	add_builtin("mono", builtin_mono);
+	load_dir("themes");
+	for (int up = 0; n > 0 && up < 3; up++) { /* build/release/pgusher, and bin/pgusher beside share/ */
+		exe[n] = '\0';
+		char *slash = strrchr(exe, '/');
+		if (!slash)
+			break;
+		*slash = '\0';
+		n = (ssize_t)strlen(exe);
+		char *dir = xasprintf("%s/themes", exe), *share = xasprintf("%s/share/pgusher/themes", exe);
+		load_dir(dir);
+		load_dir(share);
+		free(dir);
+		free(share);
+	}
+	load_dir(PGUSHER_SHARE "/themes");
+}
+
+static void apply(void)
+{
+	const struct theme *t = &themes[current];
+
+	for (int r = 0; r < R_COUNT; r++) {
+		ready[r] = t->attr[r];
+		if (!term_colours())
+			continue;
+		short fg = t->fg[r] < COLORS ? t->fg[r] : (short)(t->fg[r] & 7), bg = t->bg[r] < COLORS ? t->bg[r] : (short)(t->bg[r] & 7);
+		(void)init_pair((short)(r + 1), fg, bg);
+		ready[r] |= (unsigned long)COLOR_PAIR(r + 1);
+	}
+	for (int r = 0; r < R_COUNT && !term_colours(); r++) { /* without colours only the mono theme keeps roles apart */
+		struct theme mono = {0};
+		parse_style(&mono, r, builtin_mono[r]);
+		ready[r] = mono.attr[r];
+	}
+}
+
+bool theme_use(const char *name)
+{
+	bool found = false;
+
+	load_all();
+	current = 0;
+	for (size_t i = 0; i < n_themes; i++)
+		if (str_eq(themes[i].name, name)) {
+			current = i;
+			found = true;
+		}
+	apply();
+	return found || !name;
+}
+
+const char *theme_next(void)
+{
+	current = (current + 1) % n_themes;
+	apply();
+	return themes[current].name;
+}
+
+const char *theme_name(void)
+{
+	return themes[current].name;
+}
+
+unsigned long theme_attr(enum role r)
+{
+	return ready[r];
+}
+
+void theme_fini(void)
+{
+	for (size_t i = 0; i < n_themes; i++)
+		free(themes[i].name);
+	free(themes);
+	themes = NULL;
+	n_themes = 0;
+}

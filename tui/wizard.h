@@ -1,0 +1,9 @@
+#ifndef PGUSHER_TUI_WIZARD_H
+#define PGUSHER_TUI_WIZARD_H
+/* wizard - the screens over the engine. Main thread. */
+#include "migration.h"
+
+/* m is edited by the operator; loaded: it came from a file. Returns the exit code. */
+int wizard_run(struct migration *m, bool loaded);
+
+#endif
