@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# After the hand-over: what the application would have run into is said, and nothing is taken back. The hold, and a proof with a budget.
+METHOD=subscription
+. "$(dirname "$0")/../flows/common.sh"
+up a 14
+up b 16
+for db in one two three four; do
+	lab psql a postgres -qc "CREATE DATABASE $db"
+	lab psql a $db -qc "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT 1 / (1 - count(*) + 1) AS n FROM t"
+done
+lab psql a postgres -q <<'SQL'
+CREATE ROLE web LOGIN PASSWORD 'web-secret';
+CREATE ROLE reader LOGIN PASSWORD 'web-secret';
+SQL
+lab psql a one -qc 'GRANT SELECT ON t TO web' # so that it is made on the target
+printf '*:*:*:*:web-secret\n' >"$WORK/web"
+chmod 600 "$WORK/web"
+# closed NAME: the role may not come in over the network to the target
+closed() { sed -i "1i host all $1 127.0.0.1/32 reject" "$(get b PGDATA)/pg_hba.conf" && lab psql b postgres -qAt -o /dev/null -c 'SELECT pg_reload_conf()'; }
+open_again() { sed -i '/ reject$/d' "$(get b PGDATA)/pg_hba.conf" && lab psql b postgres -qAt -o /dev/null -c 'SELECT pg_reload_conf()'; }
+app() { printf '%s\n' '[cutover]' 'reverse = no' 'app_host = 127.0.0.1' "app_port = $1" "app_user = $2" "app_passfile = $WORK/web"; }
+mapfile -t at_b < <(app "$(get b PORT)" web)
+mapfile -t at_a < <(app "$(get a PORT)" web)
+
+# not in pg_hba.conf of the target: known before anybody waits
+ini one a one b one "${at_b[@]}" 'hold = yes'
+ok 'one follows' exits 0 pgusher run one --yes
+closed web
+ok 'not in pg_hba.conf' exits 3 pgusher cutover one --confirm one
+ok 'not in pg_hba.conf: says who and what' says one 'as web through'
+ok 'not in pg_hba.conf: what to do' says one 'pg_hba.conf'
+ok 'not in pg_hba.conf: the source goes on' lab psql a one -qc 'INSERT INTO t VALUES (2)'
+open_again
+
+# the hold: refused, the target stays the primary all the same
+ok 'hold refused' exits 3 pgusher cutover one --confirm one
+ok 'hold refused: it says what is so' says one 'the hand-over is done, but what follows failed'
+ok 'hold refused: with the new address' says one "port=$(get b PORT)"
+ok 'hold refused: the source stays closed' bash -c "! tests/lab/lab psql a one -qc 'INSERT INTO t VALUES (3)'"
+
+# the address leads to the old server: said, exit 1; a view that cannot be refreshed, too
+ini two a two b two "${at_a[@]}" 'hold = yes' 'verify_budget = 1'
+ok 'two follows' exits 0 pgusher run two --yes
+lab psql a two -qc 'INSERT INTO t VALUES (2)'
+ok 'the address leads elsewhere' exits 1 pgusher cutover two --confirm two --yes
+ok 'the address leads elsewhere: says so' says two "the application's address leads to another server than the new primary"
+ok 'the address leads elsewhere: and what to do' says two 'nothing was taken back'
+ok 'a view that fails: says which' says two 'public.v: division by zero'
+ok 'a view that fails: the target is the primary' lab psql b two -qc 'INSERT INTO t VALUES (3)'
+
+# a role that may only read there, SQL of the operator that fails or writes
+mapfile -t reads < <(app "$(get b PORT)" reader)
+ini three a three b three "${reads[@]}" 'smoke = INSERT INTO t VALUES (99); SELECT 1 FROM nowhere'
+lab psql a three -qc 'GRANT ALL ON t TO reader'
+ok 'three follows' exits 0 pgusher run three --yes
+ok 'a smoke query that fails' exits 1 pgusher cutover three --confirm three
+ok 'a smoke query that fails: says why' says three 'relation "nowhere" does not exist'
+ok 'a smoke query leaves nothing' test -z "$(lab psql b three -At -c 'SELECT 1 FROM t WHERE id = 99')"
+pgusher report three
+ok 'and the report has it' says three 'smoke query: relation "nowhere" does not exist'
+ok 'no session left' no_leftovers b
+# somebody writes past the fence while the proof waits: an update that no count shows is not left behind on the old server
+printf '#!/bin/sh\ntouch %s/go\nuntil [ -f %s/locked ]; do sleep 0.05; done\n' "$WORK" "$WORK" >"$WORK/before"
+chmod 755 "$WORK/before"
+ini four a four b four '[cutover]' 'reverse = no' 'verify = count' '[hooks]' "before_fence = $WORK/before"
+ok 'four follows' exits 0 pgusher run four --yes
+"$PGUSHER" cutover -c "$WORK/four.ini" --confirm four >"$WORK/four.out" 2>&1 </dev/null &
+pid=$!
+until_true 20 test -f "$WORK/go"
+lab psql b four -qc 'BEGIN; LOCK TABLE t' -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &
+holder=$!
+slept() { test -n "$(lab psql b four -At -c "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)'")"; }
+until_true 10 slept
+touch "$WORK/locked"
+waits() { test -n "$(lab psql b four -At -c "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")"; }
+ok 'written in the proof: it waits' until_true 30 waits
+ok 'written in the proof: past the fence' env PGOPTIONS='-c default_transaction_read_only=off' tests/lab/lab psql a four -qc 'UPDATE t SET id = 51 WHERE id = 1'
+lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)'"
+wait $pid
+ok 'written in the proof: no hand-over' test $? = 3
+ok 'written in the proof: says so' grep -q 'somebody wrote on the source after the tripwire: 1 changes' "$WORK/four.out"
+ok 'written in the proof: the source goes on' lab psql a four -qc 'INSERT INTO t VALUES (52)'
+arrived() { test "$(lab psql b four -At -c 'SELECT count(*) FROM t WHERE id IN (51, 52)')" = 2; }
+ok 'written in the proof: it arrives' until_true 20 arrived
+wait $holder 2>/dev/null
+exit $bad

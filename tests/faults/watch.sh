@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# What goes wrong with a running replication is named by the watch within seconds, and is over when it is put right.
+METHOD=subscription
+. "$(dirname "$0")/../flows/common.sh"
+up a 14
+up b 16
+lab psql a postgres -q -c 'CREATE DATABASE shop TEMPLATE template0'
+lab psql a shop -q -c 'CREATE TABLE t (id int PRIMARY KEY, v text)' -c "INSERT INTO t SELECT g, 'x' FROM generate_series(1, 1000) g" -c 'CREATE TABLE u (id int PRIMARY KEY)'
+source_sql() { lab psql a shop -At -c "$1"; }
+target_sql() { lab psql b shop -At -c "$1"; }
+ini case a shop b shop '[ui]' 'refresh = 200'
+ok 'runs' exits 0 pgusher run case --yes
+
+"$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
+watcher=$!
+samples() { cat "$WORK/watch.out" 2>/dev/null | wc -l; }
+# a complete line after line $from that matches
+seen() { tail -n +"$((from + 1))" "$WORK/watch.out" | grep -qE -- "$1"; }
+within() { # SECONDS TEXT REGEX: a sample from now on says so
+	from=$(samples)
+	if until_true "$1" seen "$3"; then
+		echo "ok $2"
+	else
+		echo "not ok $2: no sample says $3 in $1 s"
+		tail -n 1 "$WORK/watch.out"
+		bad=1
+	fi
+}
+well() { within "${1:-10}" "${2:-all is well again}" '"word":"streaming".*"lag_bytes":0,.*"alarms":\[\]'; }
+well 10 'all is well'
+
+target_sql 'INSERT INTO t VALUES (2000, $$mine$$)'
+source_sql "INSERT INTO t VALUES (2000, 'theirs')"
+within 4 'a row that is in the way: the worker' '"alarms":\[\{"verdict":"BLOCK","text":"no apply worker'
+within 12 'a row that is in the way: counted' '"apply_errors":[1-9]'
+target_sql 'DELETE FROM t WHERE id = 2000'
+well 20
+
+target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'
+within 3 'disabled by hand' 'is disabled'
+ok 'one look says so too, by its exit status' exits 1 pgusher watch case --once
+target_sql 'ALTER SUBSCRIPTION pgusher_case ENABLE'
+well 20
+
+lab stop a
+within 4 'the source is away' 'the source does not answer'
+lab start a
+well 45
+lab stop b immediate
+within 4 'the target is away' 'the target does not answer'
+lab start b
+well 45
+
+(lab psql a shop -q -c "BEGIN; INSERT INTO u VALUES (1); SELECT pg_sleep(60)" >/dev/null 2>&1 &)
+within 15 'who has been writing for long' '"writer":"pid [0-9]+ .postgres in shop, active'
+source_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()" >/dev/null
+
+source_sql 'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots' >/dev/null
+within 4 'a walsender that somebody ended' '"slot_active":0|"restarts":[1-9]|"worker":0'
+well 20
+
+kill $watcher
+wait $watcher 2>/dev/null
+ok 'ended by a signal, without ado' test $? = 0
+source_sql 'ALTER TABLE t ADD COLUMN w int'
+ok 'a column that the target lacks' exits 1 pgusher watch case --once
+ok 'is named' says case 'public.t (columns differ)'
+target_sql 'ALTER TABLE t ADD COLUMN w int'
+ok 'and is well when both have it' exits 0 pgusher watch case --once
+lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY)' -c 'ALTER PUBLICATION pgusher_case ADD TABLE late'
+ok 'a table that is published, and the subscription does not know' exits 1 pgusher watch case --once
+ok 'is named' says case 'public.late (only published)'
+lab psql a shop -q -c 'ALTER PUBLICATION pgusher_case DROP TABLE late'
+
+# the source throws away WAL that the slot needs: the target was asleep for too long
+target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'
+until_true 10 test "$(source_sql 'SELECT active FROM pg_replication_slots')" = f
+source_sql "ALTER SYSTEM SET max_slot_wal_keep_size = '16MB'" && source_sql 'SELECT pg_reload_conf()' >/dev/null
+thrown_away() {
+	source_sql "SELECT pg_logical_emit_message(false, 'x', repeat('y', 8000000)), pg_switch_wal()" >/dev/null && source_sql CHECKPOINT
+	[ "$(source_sql 'SELECT wal_status FROM pg_replication_slots')" = lost ]
+}
+ok 'WAL is thrown away' until_true 30 thrown_away
+ok 'a slot that is lost' exits 1 pgusher watch case --once
+ok 'is named, and what to do' says case 'thrown away WAL'
+source_sql 'ALTER SYSTEM RESET max_slot_wal_keep_size' && source_sql 'SELECT pg_reload_conf()' >/dev/null
+dropped() { source_sql "SELECT pg_drop_replication_slot('pgusher_case')"; }
+until_true 10 dropped
+ok 'a slot that somebody dropped' exits 1 pgusher watch case --once
+ok 'is named' says case 'is gone from the source'
+ok 'clean-up' exits 0 pgusher cleanup case --yes --confirm shop
+ok 'no subscription is left' test -z "$(target_sql 'SELECT subname FROM pg_subscription')"
+ok 'no publication is left' test -z "$(source_sql 'SELECT pubname FROM pg_publication')"
+exit $bad

@@ -1,0 +1,298 @@
+/* The subscription method through the screens, between two real servers: watched, rehearsed, aborted, cut over, given up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "bed.h"
+
+#define LONG_MS 60000
+
+/* A target that follows its source, and the wizard on its monitor. */
+static struct term *follows(const struct bed *b, const char *more)
+{
+	static const char *const run[] = {"run", "--yes", NULL};
+	char *ini = xasprintf("[dump]\njobs = 2\n%s", more);
+
+	bed_source(b);
+	bed_ini(b, NULL, NULL, ini);
+	free(ini);
+	char *text = bed_read_file(b->ini), *with = xasprintf("[migration]\nmethod = subscription\n%s", text + strlen("[migration]\n"));
+	FILE *f = fopen(b->ini, "we");
+	assert_true(f && fputs(with, f) >= 0 && fclose(f) == 0);
+	free(text);
+	free(with);
+	const char *argv[] = {getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", run[0], "-c", b->ini, run[1], NULL};
+	struct term *t = term_start(24, 80, argv, NULL);
+	assert_int_equal(term_end(t), 0);
+	return bed_open(b);
+}
+
+static void drop_subscription(const struct bed *b, int side)
+{
+	char *name = xstrdup(bed_value(b, side, NULL, "SELECT quote_ident(subname) FROM pg_subscription WHERE subname LIKE 'pgusher%move%'"));
+
+	for (int i = 0; *name && i < 3; i++) {
+		char *sql = i == 0 ? xasprintf("ALTER SUBSCRIPTION %s DISABLE", name) : i == 1 ? xasprintf("ALTER SUBSCRIPTION %s SET (slot_name = NONE)", name)
+			    : xasprintf("DROP SUBSCRIPTION %s", name);
+		bed_sql(b, side, b->db, sql);
+		free(sql);
+	}
+	free(name);
+}
+
+/* What hangs on the databases would keep them. */
+static int clear(void **state)
+{
+	struct bed *b = *state;
+
+	term_sweep();
+	char *there = xasprintf("SELECT 1 FROM pg_database WHERE datname = '%s'", b->db), *open = xasprintf("ALTER DATABASE %s RESET ALL", b->db);
+	for (int side = A; b->servers && side <= B; side++) {
+		if (*bed_value(b, side, NULL, there))
+			bed_sql(b, side, NULL, open);
+		drop_subscription(b, side);
+	}
+	free(there);
+	free(open);
+	for (int side = A; b->servers && side <= B; side++) {
+		static const char ends[] = "SELECT count(pg_terminate_backend(active_pid)) FROM pg_replication_slots WHERE active AND database LIKE 'screens%'";
+		(void)bed_value(b, side, NULL, ends);
+		(void)bed_wait_value(b, side, NULL, "SELECT count(*) FROM pg_replication_slots WHERE active AND database LIKE 'screens%'", "0", TERM_MS);
+		(void)bed_value(b, side, NULL, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE database LIKE 'screens%'");
+	}
+	int rc = bed_clear(state);
+	for (int side = A; b->servers && side <= B; side++)
+		bed_sql(b, side, NULL, side == A ? "DROP ROLE IF EXISTS pgusher_move" : "DROP ROLE IF EXISTS pgusher_move_back");
+	return rc;
+}
+
+static void written_to(const struct bed *b, int side)
+{
+	bed_sql(b, side, b->db, "INSERT INTO note SELECT max(id) + 1, 'written' FROM note");
+}
+
+static bool refused(const struct bed *b)
+{
+	char *sql = xasprintf("SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase AND d.datname = '%s'"
+			      " WHERE array_to_string(setconfig, ' ') LIKE '%%default_transaction_read_only=on%%'", b->db);
+	bool yes = str_eq(bed_value(b, A, NULL, sql), "1");
+
+	free(sql);
+	return yes;
+}
+
+static void begin(struct term *t, const struct bed *b)
+{
+	term_key(t, "c");
+	assert_true(term_wait_text(t, "type ", LONG_MS));
+	term_expect(t, "Cut over now?");
+	term_type(t, b->db);
+	term_key(t, K_ENTER);
+}
+
+static void test_cut_over(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = follows(b, "");
+	term_expect(t, "follows its source");
+	term_expect(t, "✓ all tables ready");
+	term_key(t, "v");
+	term_expect(t, "The conditions of a cutover");
+	term_expect(t, "3 of 3");
+	term_key(t, K_ESC);
+	written_to(b, A);
+	begin(t, b);
+	assert_true(term_wait_text(t, "cut over: the target is the primary now", LONG_MS));
+	term_expect(t, "THE OTHER SIDE IS THE PRIMARY");
+	term_expect(t, "███"); /* for how long */
+	assert_true(term_has(t, "✓ done     hand over"));
+	assert_true(refused(b));
+	assert_string_equal(bed_value(b, B, b->db, "SELECT count(*) FROM note WHERE body = 'written'"), "1");
+	assert_string_equal(bed_value(b, B, b->db, "SELECT last_value FROM customer_id_seq"), "200");
+	written_to(b, B);
+	term_key(t, K_UP);
+	term_key(t, "s");
+	term_expect(t, "any key closes");
+	term_key(t, " ");
+	term_key(t, K_ESC); /* the chosen step is let go */
+	term_key(t, K_ESC);
+	term_expect(t, "nobody talks to the old server any more");
+	term_key(t, "c");
+	term_expect(t, "it was cut over: the target is the primary");
+	term_key(t, "q");
+	assert_int_equal(term_end(t), 0);
+	t = bed_open(b); /* straight back to it */
+	term_expect(t, "b goes back");
+	term_key(t, "b");
+	assert_true(term_wait_text(t, "Roll back now?", LONG_MS));
+	term_type(t, b->db);
+	term_key(t, K_ENTER);
+	assert_true(term_wait_text(t, "THE OTHER SIDE IS THE PRIMARY", LONG_MS));
+	assert_true(term_wait_text(t, "it has ended", LONG_MS));
+	assert_false(refused(b));
+	assert_string_equal(bed_value(b, A, b->db, "SELECT count(*) FROM note WHERE body = 'written'"), "2");
+	written_to(b, A);
+	leave(t);
+	(void)term_end(t);
+}
+
+/* For good. */
+static void test_finalize(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = follows(b, "");
+	term_expect(t, "✓ all tables ready");
+	begin(t, b);
+	assert_true(term_wait_text(t, "cut over: the target is the primary now", LONG_MS));
+	term_key(t, K_ENTER);
+	term_expect(t, "F finalizes");
+	term_key(t, "x");
+	term_expect(t, "it was cut over: F finalizes");
+	term_key(t, "F");
+	assert_true(term_wait_text(t, "Remove the links", LONG_MS));
+	term_type(t, b->db);
+	term_key(t, K_ENTER);
+	assert_true(term_wait_text(t, "it has ended", LONG_MS));
+	leave(t);
+	(void)term_end(t);
+	for (int side = A; side <= B; side++) {
+		assert_string_equal(bed_value(b, side, NULL, "SELECT count(*) FROM pg_subscription WHERE subname LIKE 'pgusher_move%'"), "0");
+		assert_string_equal(bed_value(b, side, NULL, "SELECT count(*) FROM pg_replication_slots WHERE database LIKE 'screens%'"), "0");
+		assert_string_equal(bed_value(b, side, b->db, "SELECT count(*) FROM pg_publication"), "0");
+	}
+	assert_true(refused(b)); /* the old one stays closed */
+	written_to(b, B);
+}
+
+/* Somebody holds a table: writers wait behind us, the screen says who it is; Esc lets them go. */
+static void test_abort(void **state)
+{
+	struct bed *b = *state;
+	char dsn[512];
+
+	NEED_SERVERS(b);
+	struct term *t = follows(b, "");
+	term_expect(t, "✓ all tables ready");
+	(void)snprintf(dsn, sizeof dsn, "host=%s port=%s user=%s password=%s dbname=%s", b->host[A], b->port[A], b->user[A], b->password[A], b->db);
+	const char *const argv[] = {"psql", "-X", dsn, NULL};
+	struct term *holder = term_start(24, 80, argv, NULL);
+	term_type(holder, "BEGIN; UPDATE note SET body = 'held' WHERE id = 1;\r");
+	term_expect(holder, "UPDATE 1");
+	begin(t, b);
+	term_expect(t, "WRITERS WAIT");
+	term_expect(t, "who writes: pid ");
+	term_key(t, K_ESC);
+	term_expect(t, "Abort it?");
+	term_key(t, K_ENTER); /* the default: it goes on */
+	term_expect_gone(t, "Abort it?");
+	term_key(t, K_ESC);
+	say_yes(t, "Abort");
+	term_expect(t, "TAKEN BACK");
+	assert_true(term_has(t, "stopped"));
+	assert_false(refused(b));
+	term_type(holder, "COMMIT;\r");
+	term_expect(holder, "COMMIT");
+	written_to(b, A);
+	assert_true(bed_wait_value(b, B, b->db, "SELECT count(*) FROM note WHERE body IN ('written', 'held')", "2", TERM_MS));
+	term_key(t, K_ENTER);
+	term_expect(t, "follows its source");
+	term_key(t, "q");
+	(void)term_end(t);
+	term_type(holder, "\\q\r");
+	(void)term_end(holder);
+	t = bed_open(b); /* an attempt that was taken back hinders nothing */
+	term_expect(t, "follows its source");
+	term_key(t, "q");
+	(void)term_end(t);
+}
+
+/* Not the name: nothing begins. No to the question at the hand-over: what is done stays, and is said. */
+static void test_gates(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = follows(b, "[cutover]\nhold = yes\n");
+	term_expect(t, "✓ all tables ready");
+	term_key(t, "c");
+	assert_true(term_wait_text(t, "type ", LONG_MS));
+	term_type(t, "something else");
+	term_key(t, K_ENTER);
+	term_expect(t, "nothing was done. Type it, or Esc");
+	term_key(t, K_ESC);
+	term_expect(t, "TAKEN BACK");
+	assert_false(refused(b));
+	term_key(t, K_ESC);
+	term_expect(t, "follows its source");
+	begin(t, b);
+	assert_true(term_wait_text(t, "Does the application point to the new primary?", LONG_MS));
+	assert_true(term_has(t, "The new primary: "));
+	assert_true(term_has(t, b->port[B]));
+	term_key(t, "y");
+	assert_true(term_wait_text(t, "cut over: the target is the primary now", LONG_MS));
+	assert_true(refused(b));
+	term_key(t, "q");
+	(void)term_end(t);
+}
+
+static void test_rehearse(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = follows(b, "");
+	term_expect(t, "✓ all tables ready");
+	term_key(t, "R");
+	assert_true(term_wait_text(t, "a cutover may begin", LONG_MS));
+	assert_true(term_has(t, "writes would wait or be refused for about"));
+	assert_false(refused(b));
+	written_to(b, A);
+	term_key(t, K_ESC);
+	term_expect(t, "follows its source");
+	term_key(t, "r"); /* the attempt is what it was */
+	term_expect(t, "the target follows the source");
+	term_key(t, "q");
+	(void)term_end(t);
+}
+
+static void test_abandon(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = follows(b, "");
+	term_expect(t, "✓ all tables ready");
+	term_key(t, "x");
+	term_expect(t, "Abandon the replication?");
+	term_key(t, K_ENTER); /* nothing typed */
+	term_expect(t, "nothing was done. Type it, or Esc");
+	term_type(t, b->db);
+	term_key(t, K_ENTER);
+	assert_true(term_wait_text(t, "Remove all of this?", LONG_MS));
+	say_yes(t, "Yes");
+	assert_true(term_wait_text(t, "any key closes", LONG_MS));
+	term_key(t, " ");
+	term_key(t, "q");
+	(void)term_end(t);
+	assert_string_equal(bed_value(b, B, NULL, "SELECT count(*) FROM pg_subscription WHERE subname LIKE 'pgusher_move%'"), "0");
+	assert_string_equal(bed_value(b, A, NULL, "SELECT count(*) FROM pg_replication_slots WHERE database LIKE 'screens%'"), "0");
+	assert_string_equal(bed_value(b, A, b->db, "SELECT count(*) FROM pg_publication"), "0");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, clear)
+	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_gates), T(test_rehearse), T(test_abandon)};
+
+	return cmocka_run_group_tests(tests, bed_start, bed_stop);
+}

@@ -1,0 +1,170 @@
+/* The pure part of copy: a dump of objects as SQL, cut into entries. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "copy/copy_in.h"
+
+#define END "-- PostgreSQL database dump complete\n"
+#define ENTRY(name, type, sql) "--\n-- Name: " name "; Type: " type "; Schema: s; Owner: o\n--\n\n" sql "\n\n\n"
+
+static struct post_list l;
+
+static int fini(void **state)
+{
+	(void)state;
+	post_fini(&l);
+	return 0;
+}
+
+static void parse(const char *sql)
+{
+	struct err err = {0};
+
+	post_fini(&l);
+	if (post_parse(&l, sql, &err) != ERR_OK)
+		fail_msg("%s", err.msg);
+}
+
+static void test_sections(void **state)
+{
+	(void)state;
+	parse("SET statement_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\n\\restrict abc\n"
+	      ENTRY("s", "SCHEMA", "CREATE SCHEMA s;")
+	      "SET default_tablespace = fast;\nSET default_table_access_method = heap;\n"
+	      ENTRY("t", "TABLE", "CREATE TABLE s.t (\n    id integer\n);")
+	      ENTRY("TABLE t", "COMMENT", "COMMENT ON TABLE s.t IS 'x';\nALTER TABLE s.t OWNER TO o;")
+	      ENTRY("c", "TABLE", "CREATE TABLE s.c (\n)\nINHERITS (s.t);")
+	      "SET default_tablespace = '';\n"
+	      ENTRY("t t_pkey", "CONSTRAINT", "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id);")
+	      ENTRY("t_ix", "INDEX", "CREATE UNIQUE INDEX t_ix ON s.t USING btree (id);")
+	      ENTRY("p_ix", "INDEX", "CREATE INDEX p_ix ON ONLY s.t USING btree (id);")
+	      ENTRY("t_cl", "INDEX", "CREATE INDEX t_cl ON s.t USING btree (id);\n\nALTER TABLE s.t CLUSTER ON t_cl;")
+	      ENTRY("t fk", "FK CONSTRAINT", "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT \"f\"\"k\" FOREIGN KEY (a) REFERENCES \"S 2\".\"u.v\"(id) ON DELETE CASCADE;")
+	      ENTRY("t old", "FK CONSTRAINT", "ALTER TABLE s.t\n    ADD CONSTRAINT old FOREIGN KEY (a) REFERENCES s.u(id) NOT VALID;")
+	      ENTRY("m", "MATERIALIZED VIEW DATA", "REFRESH MATERIALIZED VIEW s.m;")
+	      ENTRY("TABLE t", "ACL", "GRANT SELECT ON TABLE s.t TO o;") END);
+	static const enum post_kind kinds[] = {POST_SERIAL, POST_TABLE, POST_TABLE, POST_SERIAL, POST_CONSTRAINT, POST_INDEX, POST_SERIAL,
+					       POST_CONSTRAINT, POST_FK, POST_FK, POST_LAST, POST_SERIAL};
+	assert_int_equal(l.n, 12);
+	assert_int_equal(l.rows, 4);
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].kind != kinds[i])
+			fail_msg("%s %s is %d", l.v[i].type, l.v[i].name, l.v[i].kind);
+	assert_string_equal(l.v[1].sets, "SET default_tablespace = fast;\nSET default_table_access_method = heap;\n");
+	assert_string_equal(l.v[4].sets, "SET default_tablespace = '';\nSET default_table_access_method = heap;\n");
+	assert_string_equal(l.v[0].sets, "SET default_tablespace = '';\n"); /* sessions are used for many */
+	assert_string_equal(l.v[2].sql, "COMMENT ON TABLE s.t IS 'x';\nALTER TABLE s.t OWNER TO o;");
+	assert_string_equal(l.v[8].constraint, "f\"k");
+	assert_string_equal(l.v[8].to_schema, "S 2");
+	assert_string_equal(l.v[8].to_table, "u.v");
+	assert_false(l.v[8].as_is);
+	assert_true(l.v[9].as_is);
+	assert_string_equal(l.v[5].table, "t");
+}
+
+/* One statement each, whatever it holds. */
+static void test_statements(void **state)
+{
+	(void)state;
+	static const char *const whole[] = {
+		"COMMENT ON TABLE s.t IS 'a;b''c;\\';", "COMMENT ON TABLE s.t IS E'a\\';b';", "COMMENT ON TABLE s.t IS e'\\\\';",
+		"CREATE TABLE s.\"a;b\"\"c;\" (x int);", "CREATE FUNCTION f() AS $$ a; b; $$;", "CREATE FUNCTION f() AS $_1$ a; $$ ; $_1$;",
+		"CREATE FUNCTION f(a int) AS 'SELECT $1;';", "CREATE RULE r AS ON INSERT TO s.t DO ( DELETE FROM a; DELETE FROM b; );",
+		"CREATE FUNCTION f() RETURNS int\n    BEGIN ATOMIC\n SELECT 1;\n SELECT CASE WHEN a THEN 1 ELSE CASE b WHEN 1 THEN 2 END END;\nEND;",
+		"CREATE PROCEDURE begin_it() LANGUAGE sql AS 'x';", "CREATE VIEW s.v AS SELECT 1 AS \"begin\", x -- ; not here\n FROM end_of;",
+		"CREATE VIEW s.v AS SELECT CASE WHEN a THEN 1 END AS b;", "CREATE TABLE s.begin (a int DEFAULT 5);", "CREATE VIEW v AS SELECT N'x;', U&'\\0441;', B'1';",
+	};
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+		char *sql = xasprintf(ENTRY("a", "RULE", "%s") ENTRY("b", "RULE", "SELECT 1;") END, whole[i]);
+		parse(sql);
+		free(sql);
+		if (l.n != 2 || strcmp(l.v[0].sql, whole[i]) != 0)
+			fail_msg("%zu entries, the first: %s", l.n, l.v[0].sql);
+	}
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	parse(ENTRY("odd; Type: TABLE; Schema: x", "INDEX", "CREATE INDEX \"odd; Type: TABLE; Schema: x\" ON s.t USING btree (a);") END);
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.v[0].type, "INDEX");
+	parse(ENTRY("public", "SCHEMA", "-- *not* creating schema, since initdb creates it") ENTRY("x", "TYPE", "CREATE TYPE s.x AS ENUM ();") END);
+	assert_int_equal(l.n, 1);
+	assert_string_equal(l.v[0].name, "x");
+	assert_int_equal(l.rows, 1); /* nothing is behind the rows */
+}
+
+static void test_not_whole(void **state)
+{
+	(void)state;
+	static const char *const cut[] = {"", ENTRY("a", "TABLE", "CREATE TABLE s.a ();"), ENTRY("a", "TABLE", "CREATE TABLE s.a (") END,
+					  ENTRY("a", "RULE", "COMMENT ON x IS 'abc") END, ENTRY("a", "RULE", "CREATE FUNCTION f() AS $a$ x; $b$;") END};
+	for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+		struct err err = {0};
+		post_fini(&l);
+		if (post_parse(&l, cut[i], &err) != ERR_USAGE)
+			fail_msg("taken as whole: %s", cut[i]);
+	}
+}
+
+static void near(double got, double want)
+{
+	if (got < want * 0.999 - 1e-9 || got > want * 1.001 + 1e-9)
+		fail_msg("%f, not %f", got, want);
+}
+
+/* What is left, from what was seen; what was not seen yet, guessed from the rows. */
+static void test_estimate(void **state)
+{
+	(void)state;
+	struct estimate e = {.jobs = 2};
+	e.kind[WORK_ROWS].of = 1000e6;
+	e.kind[WORK_INDEX].of = 400e6;
+	assert_true(estimate_left(&e) < 0); /* nothing seen: nothing said */
+	e.kind[WORK_ROWS].done = 1000e6;
+	e.kind[WORK_ROWS].busy_s = 20 + 20 * 0.1 - 1; /* 1.9e-8 a byte seen, 1e-8 guessed, weighed 10 to 1 */
+	double byte = (10 * 21e-9 + 1e-8) / 11;
+	near(estimate_cost(&e, WORK_ROWS), byte);
+	near(estimate_left(&e), 400e6 * 3 * byte / 2); /* an index costs three times the rows, until one has been built */
+	e.kind[WORK_INDEX].done = 200e6;
+	e.kind[WORK_INDEX].busy_s = 4;
+	double index = estimate_cost(&e, WORK_INDEX);
+	assert_true(index > 2e-8 && index < 3 * byte);
+	near(estimate_left(&e), 200e6 * index / 2);
+	e.chain_s = 30; /* one session has to do that alone */
+	near(estimate_left(&e), 30);
+	e.kind[WORK_KEY].of = 100e6; /* only then */
+	near(estimate_left(&e), 30 + 100e6 * 0.4 * byte / 2);
+	for (int k = 0; k < WORK_KINDS; k++)
+		e.kind[k].done = e.kind[k].of;
+	e.chain_s = 0;
+	near(estimate_left(&e), 0);
+}
+
+static void test_index_share(void **state)
+{
+	(void)state;
+	near(copy_index_share("building index: scanning table", 50, 100, 0, 0), 0.3);
+	near(copy_index_share("building index: sorting live tuples", 100, 100, 0, 0), 0.6);
+	near(copy_index_share("building index: loading tuples in tree", 0, 0, 0, 0), 0.65);
+	near(copy_index_share("building index: loading tuples in tree", 0, 0, 5, 5), 1);
+	near(copy_index_share("building index", 1, 4, 0, 0), 0.25);
+	near(copy_index_share("initializing", 0, 0, 0, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_sections, fini), cmocka_unit_test_teardown(test_statements, fini),
+		cmocka_unit_test_teardown(test_names, fini), cmocka_unit_test_teardown(test_not_whole, fini),
+		cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

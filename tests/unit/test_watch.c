@@ -1,0 +1,315 @@
+/* Lag, rates and alarms of a running replication, from made-up readings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "watch/guard.h"
+#include "watch/ready.h"
+#include "watch/watch.h"
+
+#define S INT64_C(1000000)
+
+static struct watch_sample healthy(void)
+{
+	struct watch_sample s = {.source_ok = 1, .target_ok = 1, .sub_exists = 1, .enabled = 1, .worker = 7, .tables = 3, .ready = 3, .slot_exists = 1,
+				 .slot_active = 1, .timeline = 1, .failover = "the new leader lacks the last 3 kB", .safe_bytes = -1, .apply_errors = -1, .conflicts = -1, .full_s = -1, .level_s = -1};
+	return s;
+}
+
+static void lag_is_the_age_of_what_is_confirmed(void **state)
+{
+	struct watch_pace *p = calloc(1, sizeof *p);
+	struct watch_sample s = healthy();
+
+	(void)state;
+	for (int i = 0; i <= 20; i++) /* 1000 bytes a second; the target is 5.5 s behind */
+		watch_pace_add(p, i * S, i * 1000, i * 1000 - 5500, 0, i * 10);
+	s.lag_bytes = 5500;
+	watch_pace_tell(p, &s);
+	assert_true(s.lag_s > 5.4 && s.lag_s < 5.6);
+	assert_true(s.wal_rate > 999 && s.wal_rate < 1001);
+	assert_true(s.commits > 9.9 && s.commits < 10.1);
+	assert_true(s.level_s < 0); /* as fast as the source: never level */
+	watch_pace_add(p, 21 * S, 20000, 20000, 0, 210);
+	s.lag_bytes = 0;
+	watch_pace_tell(p, &s);
+	assert_true(s.lag_s == 0 && s.level_s == 0);
+	free(p);
+}
+
+static void little_is_known_at_first(void **state)
+{
+	struct watch_pace *p = calloc(1, sizeof *p);
+	struct watch_sample s = healthy();
+
+	(void)state;
+	watch_pace_tell(p, &s);
+	assert_true(s.lag_s == -1 && s.full_s == -1);
+	watch_pace_add(p, S, 1000, 500, 0, 0);
+	s.lag_bytes = 500;
+	watch_pace_tell(p, &s);
+	assert_true(s.lag_s == -1 && s.wal_rate == 0);
+	watch_pace_add(p, 3 * S, 1000, 500, 0, 0); /* nothing moves: at least two seconds */
+	watch_pace_tell(p, &s);
+	assert_true(s.lag_s == 2);
+	free(p);
+}
+
+static void catching_up_and_filling_up_have_an_end(void **state)
+{
+	struct watch_pace *p = calloc(1, sizeof *p);
+	struct watch_sample s = healthy();
+
+	(void)state;
+	for (int i = 0; i < 700; i++) /* more than the ring holds */
+		watch_pace_add(p, i * S, i * 1000, i * 1500, i * 2000, 0);
+	s.lag_bytes = 10000;
+	s.safe_bytes = 20000;
+	watch_pace_tell(p, &s);
+	assert_true(s.level_s > 19.9 && s.level_s < 20.1);
+	assert_true(s.full_s > 9.9 && s.full_s < 10.1);
+	free(p);
+}
+
+static void expect(const struct watch_sample *s, enum verdict v, const char *says)
+{
+	struct watch_alarm a[WATCH_ALARMS];
+	size_t n = watch_alarms(s, a);
+
+	for (size_t i = 0; i < n; i++)
+		if (a[i].verdict == v && strstr(a[i].text, says)) {
+			assert_true(a[i].todo[0] != '\0');
+			return;
+		}
+	fail_msg("no alarm says '%s' (%zu alarms, first: %s)", says, n, n ? a[0].text : "");
+}
+
+static void alarms(void **state)
+{
+	static const struct { size_t at; int64_t value; enum verdict v; const char *says; } cases[] = {
+#define AT(f) offsetof(struct watch_sample, f)
+		{AT(source_ok), 0, VERDICT_BLOCK, "source does not answer"}, {AT(target_ok), 0, VERDICT_BLOCK, "target does not answer"},
+		{AT(sub_exists), 0, VERDICT_BLOCK, "is not on the target"},  {AT(enabled), 0, VERDICT_BLOCK, "is disabled"},
+		{AT(worker), 0, VERDICT_BLOCK, "no apply worker"},           {AT(slot_exists), 0, VERDICT_BLOCK, "is gone from the source"},
+		{AT(slot_active), 0, VERDICT_WARN, "no connection to the source"}, {AT(failed_over), GUARD_LOST, VERDICT_BLOCK, "lacks the last"},
+		{AT(failed_over), GUARD_UNPROVEN, VERDICT_WARN, "lacks the last"}, {AT(failed_over), GUARD_OTHER, VERDICT_BLOCK, "lacks the last"},
+		{AT(held_bytes), INT64_C(30) << 30, VERDICT_WARN, "keeps 30"}, {AT(restarts), 5, VERDICT_WARN, "started 5 times"},
+		{AT(conflicts), 2, VERDICT_WARN, "2 conflicts"},
+	};
+	struct watch_alarm a[WATCH_ALARMS];
+	struct watch_sample s = healthy();
+
+	(void)state;
+	assert_int_equal(watch_alarms(&s, a), 0);
+	assert_string_equal(watch_word(&s), "streaming");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		s = healthy();
+		memcpy((char *)&s + cases[i].at, &cases[i].value, sizeof cases[i].value);
+		expect(&s, cases[i].v, cases[i].says);
+	}
+	s = healthy();
+	strcpy(s.wal_status, "lost");
+	expect(&s, VERDICT_BLOCK, "thrown away WAL");
+	strcpy(s.wal_status, "unreserved");
+	expect(&s, VERDICT_BLOCK, "next checkpoint");
+	s = healthy();
+	s.full_s = 600;
+	expect(&s, VERDICT_BLOCK, "lost in 0:10:00");
+	s.full_s = 7200;
+	expect(&s, VERDICT_WARN, "lost in 2:00:00");
+	s = healthy();
+	strcpy(s.drift, "public.t (columns differ)");
+	expect(&s, VERDICT_BLOCK, "public.t");
+	assert_string_equal(watch_word(&s), "trouble");
+	s = healthy();
+	s.ready = 1;
+	assert_string_equal(watch_word(&s), "copying");
+	s = healthy();
+	s.handed_over = 1; /* it sleeps on purpose */
+	s.enabled = s.worker = 0;
+	assert_int_equal(watch_alarms(&s, a), 0);
+	assert_string_equal(watch_word(&s), "cut over");
+	s.talkers = 2;
+	strcpy(s.who_talks, "2 of app from 10.0.0.7");
+	expect(&s, VERDICT_WARN, "2 sessions are still on the old server: 2 of app");
+}
+
+static void there_and_back_as_text(void **state)
+{
+	struct watch_sample s = healthy(), t;
+
+	(void)state;
+	s.lag_s = 1.5;
+	strcpy(s.busy, "public.\"a\\b\" copying");
+	strcpy(s.source_error, "no \xff utf-8");
+	json_t *j = watch_sample_json(&s);
+	char *text = json_dumps(j, JSON_COMPACT);
+	assert_true(watch_sample_from_text(&t, text));
+	assert_string_equal(t.busy, s.busy);
+	assert_string_equal(t.source_error, "no ? utf-8");
+	assert_true(t.lag_s == 1.5 && t.worker == 7);
+	assert_false(watch_sample_from_text(&t, "{}"));
+	assert_false(watch_sample_from_text(&t, NULL));
+	assert_false(watch_sample_from_text(&t, "["));
+	free(text);
+	json_decref(j);
+}
+
+static const struct ready_condition *condition(const struct watch_sample *s, const struct migration *m, const char *id)
+{
+	static struct ready_condition c[READY_MAX];
+	size_t n = ready_list(s, m, c);
+
+	assert_true(n > 0 && n <= READY_MAX);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(c[i].value[0] && c[i].title[0]);
+		assert_true((c[i].verdict == VERDICT_OK) == (c[i].todo[0] == '\0'));
+		if (strcmp(c[i].id, id) == 0)
+			return &c[i];
+	}
+	fail_msg("no condition is called %s", id);
+	return NULL;
+}
+
+static void ready_or_not(void **state)
+{
+	static const struct { size_t at; int64_t value; const char *id; enum verdict v; const char *says; } cases[] = {
+		{AT(source_ok), 0, "ends", VERDICT_BLOCK, "the source does not"}, {AT(worker), 0, "follows", VERDICT_BLOCK, "no apply worker"},
+		{AT(enabled), 0, "follows", VERDICT_BLOCK, "disabled"}, {AT(slot_active), 0, "follows", VERDICT_BLOCK, "no connection"},
+		{AT(failed_over), GUARD_LOST, "leader", VERDICT_BLOCK, "lacks the last"}, {AT(failed_over), GUARD_UNPROVEN, "leader", VERDICT_WARN, "lacks the last"}, {AT(timeline), 0, "leader", VERDICT_INFO, "not readable"},
+		{AT(slot_exists), 0, "slot", VERDICT_BLOCK, "gone"}, {AT(ready), 2, "tables", VERDICT_BLOCK, "2 of 3"}, {AT(tables), 0, "tables", VERDICT_BLOCK, "3 of 0"},
+		{AT(lag_bytes), (16 << 20) + 1, "lag", VERDICT_BLOCK, "more than 16.0 MB"}, {AT(lag_bytes), 16 << 20, "lag", VERDICT_OK, "within 16.0 MB for 7.0 s"},
+		{AT(restarts), 3, "errors", VERDICT_BLOCK, "3 times"}, {AT(apply_errors), 4, "errors", VERDICT_WARN, "4 counted"}, {AT(conflicts), 4, "errors", VERDICT_WARN, "4 conflicts"},
+		{AT(sequences_behind), -1, "sequences", VERDICT_INFO, "not looked"}, {AT(sequences_behind), -1, "reverse", VERDICT_INFO, "not looked"},
+		{AT(sequences_behind), 2, "sequences", VERDICT_OK, "2 behind"},
+	};
+	struct ready_condition c[READY_MAX];
+	struct watch_sample s = healthy();
+	struct migration m;
+
+	(void)state;
+	migration_init(&m);
+	assert_int_equal(ready_verdict(c, ready_list(&s, &m, c)), VERDICT_OK);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		s = healthy();
+		s.within_s = 7;
+		memcpy((char *)&s + cases[i].at, &cases[i].value, sizeof cases[i].value);
+		const struct ready_condition *one = condition(&s, &m, cases[i].id);
+		if (one->verdict != cases[i].v || !strstr(one->value, cases[i].says))
+			fail_msg("%s: %s, %s", one->id, verdict_name(one->verdict), one->value);
+		assert_true(ready_verdict(c, ready_list(&s, &m, c)) >= cases[i].v);
+	}
+	s = healthy();
+	strcpy(s.writer, "pid 7");
+	assert_int_equal(condition(&s, &m, "writers")->verdict, VERDICT_WARN);
+	strcpy(s.drift, "public.t (columns differ)");
+	assert_int_equal(condition(&s, &m, "same")->verdict, VERDICT_BLOCK);
+	strcpy(s.reverse_not, "wal_level is replica on the target");
+	assert_int_equal(condition(&s, &m, "reverse")->verdict, VERDICT_BLOCK);
+	m.cut.reverse = false; /* said so: known, and no hindrance */
+	assert_int_equal(condition(&s, &m, "reverse")->verdict, VERDICT_WARN);
+	migration_fini(&m);
+}
+
+static void how_long_it_was_near(void **state)
+{
+	struct watch_pace *p = calloc(1, sizeof *p);
+
+	(void)state;
+	assert_true(watch_pace_within(p, 100) == 0);
+	for (int i = 0; i < 10; i++)
+		watch_pace_add(p, i * S, 1000, i < 4 ? 0 : 950, 0, 0);
+	assert_true(watch_pace_within(p, 100) == 5); /* from the fifth reading on */
+	assert_true(watch_pace_within(p, 10) == 0);
+	assert_true(watch_pace_within(p, 1000) == 9);
+	free(p);
+}
+
+/* A commit counts once the slot has confirmed it. */
+static void what_was_confirmed(void **state)
+{
+	struct guard g = {0};
+	struct guard_reading r = {.timeline = 1, .system = "77", .local = 5000, .remote = 100, .confirmed = 90, .fork = -1};
+
+	(void)state;
+	guard_look(&g, &r);
+	assert_int_equal(g.local, 0);
+	r = (struct guard_reading){.timeline = 1, .system = "77", .local = 9000, .remote = 200, .confirmed = 150, .fork = -1};
+	guard_look(&g, &r);
+	assert_int_equal(g.local, 5000); /* 200 is not confirmed yet */
+	r.confirmed = 200;
+	guard_look(&g, &r);
+	assert_int_equal(g.local, 9000);
+	assert_int_equal(g.word, GUARD_KEPT);
+	assert_string_equal(g.say, "");
+}
+
+static void after_a_failover(void **state)
+{
+	static const struct { int64_t fork; bool safe; const char *system; enum guard_word word; } cases[] = {
+		{8999, false, "77", GUARD_LOST}, {8999, true, "77", GUARD_LOST}, {9000, false, "77", GUARD_UNPROVEN}, {9000, true, "77", GUARD_KEPT},
+		{-1, false, "77", GUARD_UNPROVEN}, {-1, true, "77", GUARD_KEPT}, {9999, true, "78", GUARD_OTHER}, {9999, true, "", GUARD_KEPT},
+	};
+	char path[] = "/tmp/guard.XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct guard g = {.timeline = 1, .system = "77", .local = 9000, .remote = 200, .safe = cases[i].safe};
+		struct guard_reading r = {.timeline = 2, .system = cases[i].system, .local = 9500, .remote = 300, .confirmed = 300, .safe = true, .fork = cases[i].fork};
+		assert_true(guard_save(&g, path)); /* as another process would find it */
+		guard_load(&g, path);
+		guard_look(&g, &r);
+		assert_int_equal(g.word, cases[i].word);
+		assert_true(g.say[0] != '\0');
+		/* and then a second one, which loses nothing: what was lost stays lost */
+		r.timeline = 3;
+		r.fork = 20000;
+		guard_look(&g, &r);
+		assert_true(g.word >= cases[i].word);
+	}
+	(void)close(fd);
+	(void)unlink(path);
+}
+
+static void falling_back(void **state)
+{
+	struct guard g = {.timeline = 1, .system = "77", .local = 9000, .remote = 200};
+	struct guard_reading r = {.timeline = 1, .system = "77", .local = 9000, .remote = 199, .confirmed = 300, .fork = -1};
+
+	(void)state;
+	guard_look(&g, &r);
+	assert_int_equal(g.word, GUARD_LOST);
+}
+
+static void where_a_timeline_ends(void **state)
+{
+	static const char history[] = "1\t0/3000060\tno recovery target specified\n\n2\t1/A0\tno recovery target specified\n";
+
+	(void)state;
+	assert_int_equal(guard_fork(history, 1), 0x3000060);
+	assert_int_equal(guard_fork(history, 2), INT64_C(0x1000000A0));
+	assert_int_equal(guard_fork(history, 3), -1);
+	assert_int_equal(guard_fork("", 1), -1);
+	assert_int_equal(guard_fork("1\t0/zz\tx\n1 0/5 x", 1), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ready_or_not),
+		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
+		cmocka_unit_test(where_a_timeline_ends),
+		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
+		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(alarms), cmocka_unit_test(there_and_back_as_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
