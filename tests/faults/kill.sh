@@ -68,7 +68,7 @@ each() { # NAME, lines of ini...
 }
 no_dump() {
 	local left
-	left=$(find "$XDG_STATE_HOME/pgusher/$1" -mindepth 1 -maxdepth 1 ! -name 'journal.jsonl' ! -name lock ! -name 'report.*' ! -name 'live.json*' ! -name proof.json) # live.json.new: replaced by whoever writes it next
+	left=$(find "$XDG_STATE_HOME/pgusher/$1" -mindepth 1 -maxdepth 1 ! -name 'journal.jsonl' ! -name lock ! -name 'report*' ! -name 'live.json*' ! -name proof.json) # live.json.new: replaced by whoever writes it next
 	[ -z "$left" ] || { echo "left: $left"; return 1; }
 }
 each stream
