@@ -1,8 +1,8 @@
 /*
  * Sequences, which replication does not carry: every one gets the last value and is_called of the side that is closed. Declared in
- * cutover_in.h. pg_sequence_last_value answers for all at once, except for those that were never called; these are asked one by one,
- * many in one message. Values travel as the server wrote them. Behind the fence only those are set that changed since the first time, on
- * either side.
+ * cutover_in.h. pg_sequence_last_value answers for all at once, except for those that were never called; these are asked in groups,
+ * many in one message. Values travel as the server wrote them. Behind the fence both sides are read at the same time, and only those are
+ * set that changed since the first time, on either side.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "method/cutover_in.h"
 #include "pg/choice.h"
 
-#define READ_CHUNK 500   /* statements in one message */
+#define GROUP 20         /* sequences in one statement: planning more together takes longer, as does planning them one by one */
+#define READ_CHUNK 500   /* sequences in one message */
 #define WRITE_CHUNK 2000 /* rows in one statement */
 
 struct seq { char *name, *value; bool called; };
@@ -45,7 +46,8 @@ static char *text_array(const struct strv *v)
 	return str_take(&s);
 }
 
-static enum err_code read_called(struct run *r, struct session *from, bool chosen, struct seqs *l, struct err *err)
+/* Asked here, answered in take_called: meanwhile the other side may be asked, too. */
+static enum err_code ask_called(struct run *r, struct session *s, bool chosen, struct err *err)
 {
 	static const char sql[] =
 		"SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), pg_sequence_last_value(c.oid) FROM pg_class c"
@@ -56,12 +58,22 @@ static enum err_code read_called(struct run *r, struct session *from, bool chose
 	char *in = text_array(&r->m->dump.schemas), *out = text_array(&r->m->dump.exclude_schemas);
 	char *left_out = chosen ? choice_left_out(r->facts[SIDE_SOURCE]) : xstrdup("{}");
 	const char *params[] = {in, out, left_out};
-	PGresult *res;
-	enum err_code rc = session_exec(from, sql, 3, params, 0, &res, err);
+	enum err_code rc = session_start(s, sql, 3, params, err);
 
 	free(in);
 	free(out);
 	free(left_out);
+	return rc;
+}
+
+static enum err_code take_called(struct session *s, struct seqs *l, struct err *err)
+{
+	PGresult *res, *more = NULL;
+	enum err_code rc = session_next(s, 0, &res, err);
+
+	if (rc == ERR_OK)
+		rc = session_next(s, 0, &more, err);
+	PQclear(more);
 	if (rc != ERR_OK)
 		return rc;
 	l->n = (size_t)PQntuples(res);
@@ -72,27 +84,32 @@ static enum err_code read_called(struct run *r, struct session *from, bool chose
 	return ERR_OK;
 }
 
-/* One message for at most READ_CHUNK of those without a value, from *next on; their results come in the same order. */
+static void add_to_message(struct str *sql, size_t n, size_t at, const char *name)
+{
+	str_add(sql, n == 0 ? "" : n % GROUP == 0 ? ";" : " UNION ALL ");
+	str_addf(sql, "SELECT %zu, last_value, is_called FROM %s", at, name);
+}
+
+/* One message for at most READ_CHUNK of those without a value, from *next on; each answer says whose it is. */
 static enum err_code read_some(struct session *from, struct seqs *l, size_t *next, struct err *err)
 {
 	struct str sql = {0};
-	size_t at = *next, n = 0;
+	size_t n = 0;
 
 	for (; *next < l->n && n < READ_CHUNK; (*next)++)
-		if (!l->v[*next].value) {
-			str_addf(&sql, "SELECT last_value, is_called FROM %s;", l->v[*next].name);
-			n++;
-		}
+		if (!l->v[*next].value)
+			add_to_message(&sql, n++, *next, l->v[*next].name);
 	enum err_code rc = n ? session_start(from, str_text(&sql), 0, NULL, err) : ERR_OK;
 	str_fini(&sql);
 	for (PGresult *res = NULL; rc == ERR_OK && n > 0;) {
 		rc = session_next(from, 0, &res, err);
 		if (rc != ERR_OK || !res)
 			break;
-		while (l->v[at].value)
-			at++;
-		l->v[at].value = cell_dup(res, 0, 0);
-		l->v[at].called = cell_bool(res, 0, 1);
+		for (int i = 0; i < PQntuples(res); i++) {
+			struct seq *q = &l->v[cell_i64(res, i, 0)];
+			q->value = cell_dup(res, i, 1);
+			q->called = cell_bool(res, i, 2);
+		}
 		PQclear(res);
 	}
 	return rc;
@@ -147,6 +164,26 @@ static enum err_code write_some(struct session *to, const struct seqs *l, size_t
 	return rc;
 }
 
+/* Both sides work at the same time; there: not asked when it is NULL. */
+static enum err_code read_both(struct run *r, struct session *from, struct session *to, struct seqs *l, struct seqs *there, struct err *err)
+{
+	enum err_code rc = there ? ask_called(r, to, false, err) : ERR_OK;
+
+	if (rc == ERR_OK)
+		rc = ask_called(r, from, r->cutover->link.from == SIDE_SOURCE, err);
+	if (rc == ERR_OK)
+		rc = take_called(from, l, err);
+	for (size_t next = 0; rc == ERR_OK && next < l->n;)
+		rc = read_some(from, l, &next, err);
+	if (rc == ERR_OK && there)
+		rc = take_called(to, there, err);
+	if (rc != ERR_OK && there) { /* in the middle of an answer, perhaps: not for the next caller */
+		session_close(r->control[r->cutover->link.to]);
+		r->control[r->cutover->link.to] = NULL;
+	}
+	return rc;
+}
+
 enum err_code work_sequences(struct run *r, const void *arg, struct err *err)
 {
 	struct session *from, *to;
@@ -159,11 +196,7 @@ enum err_code work_sequences(struct run *r, const void *arg, struct err *err)
 	if (rc == ERR_OK)
 		rc = cutover_on(r, r->cutover->link.to, &to, err);
 	if (rc == ERR_OK)
-		rc = read_called(r, from, r->cutover->link.from == SIDE_SOURCE, &l, err);
-	if (rc == ERR_OK && r->cutover->primed)
-		rc = read_called(r, to, false, &there, err);
-	for (size_t next = 0; rc == ERR_OK && next < l.n;)
-		rc = read_some(from, &l, &next, err);
+		rc = read_both(r, from, to, &l, r->cutover->primed ? &there : NULL, err);
 	todo = changed(&l, r->cutover->primed, &there);
 	for (size_t i = 0; rc == ERR_OK && i < todo.n; i += WRITE_CHUNK) {
 		rc = write_some(to, &todo, i, err);
