@@ -208,6 +208,23 @@ static enum err_code blame(void *arg, enum side side, struct err *err)
 	return route_blame(((struct attempt *)arg)->route, side, err);
 }
 
+static char *told(void *arg, const char *id)
+{
+	struct command c = {0};
+
+	if (!queue_told(((struct attempt *)arg)->sink->q, id, &c))
+		return NULL;
+	char *text = xstrdup(c.text);
+	command_fini(&c);
+	struct event *e = event_new(EV_ANSWER, id);
+	struct err ignored;
+	e->state = ST_DONE;
+	xreplace(&e->title, text);
+	e->text = sink_who();
+	(void)sink_emit(((struct attempt *)arg)->sink, e, &ignored);
+	return text;
+}
+
 static char *app_name(const struct migration *m, const char *id)
 {
 	/* the server keeps 63 bytes: the run's id must survive */
@@ -232,7 +249,7 @@ void attempt_quiet(struct route *route, const struct model *seen)
 void attempt_init_run(struct run *r, struct attempt *a, const struct plan *p, const struct model *seen, const char *id)
 {
 	*r = (struct run){.m = a->m, .plan = p, .seen = seen, .live = &a->sink->live, .state_dir = a->sink->dir,
-			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .arg = a};
+			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .told = told, .arg = a};
 	r->facts[SIDE_SOURCE] = a->survey->facts[SIDE_SOURCE];
 	r->facts[SIDE_TARGET] = a->survey->facts[SIDE_TARGET];
 	r->app = app_name(a->m, id);

@@ -33,6 +33,7 @@ enum event_kind {
 	EV_TEST,    /* connection test, one hop. id source|target, title hop, state, text, hint */
 	EV_PROGRESS,/* coalesced. id step id, n done bytes, of total bytes, a done items, b total items, text current object, ms estimated to be left (0: unknown) */
 	EV_SAMPLE,  /* coalesced. of a running replication: n bytes behind, a applied bytes/s, text JSON (watch/sample.h) */
+	EV_WAIT,    /* coalesced. id the wait, state running: text whom for, as JSON (pg/blockers.h); done: for nobody any more */
 	EV_LOG,     /* may be dropped. title tool, text line */
 	EV_BUSY,    /* state running|done: a command of the operator is being worked on. title what */
 	EV_READY,   /* a command ended: id command name, state done|failed, text error, hint */

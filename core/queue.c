@@ -157,10 +157,18 @@ bool queue_answer(struct queue *q, const char *id, struct cancel *cancel, struct
 	return take(q, id, cancel, c);
 }
 
+bool queue_told(struct queue *q, const char *id, struct command *c)
+{
+	(void)pthread_mutex_lock(&q->mu);
+	bool found = !q->closed && unlink_command(q, id, c);
+	(void)pthread_mutex_unlock(&q->mu);
+	return found;
+}
+
 /* Progress that nobody has seen yet is replaced. Caller holds the mutex. */
 static bool coalesce(struct queue *q, struct event *e)
 {
-	if (e->kind != EV_PROGRESS && e->kind != EV_SAMPLE)
+	if (e->kind != EV_PROGRESS && e->kind != EV_SAMPLE && e->kind != EV_WAIT)
 		return false;
 	for (struct waiting *w = q->head; w; w = w->next)
 		if (w->e->kind == e->kind && str_eq(w->e->id, e->id)) {

@@ -27,6 +27,8 @@ void queue_close(struct queue *q); /* queue_take returns false from now on, when
 bool queue_take(struct queue *q, struct command *c); /* waits; the caller frees with command_fini */
 /* Waits for an answer to gate `id`, past other commands. False: closed, or cancelled. */
 bool queue_answer(struct queue *q, const char *id, struct cancel *cancel, struct command *c);
+/* The same without waiting. False: there is none. */
+bool queue_told(struct queue *q, const char *id, struct command *c);
 void queue_post(struct queue *q, struct event *e); /* takes ownership */
 void command_fini(struct command *c);
 

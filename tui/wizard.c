@@ -244,13 +244,18 @@ static void draw_head(const struct wizard *w)
 	(void)put(0, term_cols() - width - 1, width, R_HEAD, right);
 }
 
+static bool valid(const struct wizard *w, const struct key *k)
+{
+	return !screens[w->at]->valid || k->special || screens[w->at]->valid(w, k->code);
+}
+
 static void draw_foot(const struct wizard *w)
 {
 	int x = 1, y = term_rows() - 1;
 
 	put_blank(y, 0, 1, term_cols(), R_FOOT);
 	for (const struct key *k = screens[w->at]->keys; k->shown; k++) {
-		if (!*k->shown || x + text_width(k->shown) + text_width(k->text) + 3 > term_cols() - 8)
+		if (!*k->shown || !valid(w, k) || x + text_width(k->shown) + text_width(k->text) + 3 > term_cols() - 8)
 			continue;
 		x += put(y, x, term_cols() - x, R_FOOT, k->shown);
 		x += 1 + put(y, x + 1, term_cols() - x, R_FOOT, k->text) + 2;
@@ -398,7 +403,7 @@ static void global_or_screen(struct wizard *w, int key, bool special)
 	const struct screen *s = screens[w->at];
 
 	for (const struct key *k = s->keys; k->shown; k++)
-		if (k->fn && k->code == key && k->special == special) {
+		if (k->fn && k->code == key && k->special == special && valid(w, k)) {
 			k->fn(w);
 			return;
 		}

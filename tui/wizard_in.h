@@ -30,6 +30,7 @@ struct screen {
 	bool (*key)(struct wizard *w, int key, bool special); /* what the table does not know; may be NULL */
 	void (*ready)(struct wizard *w, const struct event *e); /* a command ended; may be NULL */
 	void (*cursor)(struct wizard *w);                       /* may be NULL */
+	bool (*valid)(const struct wizard *w, int code);        /* whether a key of the table means anything now; NULL: all do */
 };
 
 enum place { AT_WELCOME, AT_METHOD, AT_SOURCE, AT_TARGET, AT_OPTIONS, AT_PREFLIGHT, AT_PLAN, AT_RUN, AT_DONE, AT_MONITOR, AT_CUTOVER, AT_COUNT };

@@ -45,7 +45,7 @@ void model_fini(struct model *m)
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_clear(lists[i]);
-	struct event *all[] = {m->begin, m->end, m->facts[0], m->facts[1], m->gate, m->busy, m->action, m->sample};
+	struct event *all[] = {m->begin, m->end, m->facts[0], m->facts[1], m->gate, m->busy, m->action, m->sample, m->wait};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		event_free(all[i]);
 	for (size_t i = 0; i < m->log_n; i++)
@@ -281,7 +281,7 @@ static void keep_attempt(struct model *m)
 
 static void answer(struct model *m, struct event *e)
 {
-	if (m->gate) {
+	if (m->gate && !e->title) { /* what was asked; one that nobody had to ask says it itself */
 		xreplace(&e->title, m->gate->title);
 		xreplace(&e->sql, m->gate->sql);
 	}
@@ -323,6 +323,7 @@ static void put_step(struct model *m, struct event *e)
 		drop(&m->issues, is_of_step, e->id);
 		drop(&m->proofs, is_of_step, e->id);
 	}
+	replace(&m->wait, NULL);
 	put_timed(&m->steps, e);
 }
 
@@ -374,6 +375,7 @@ static void facts(struct model *m, struct event *e)
 
 static void end(struct model *m, struct event *e)
 {
+	replace(&m->wait, NULL);
 	replace(&m->gate, NULL);
 	m->end_mono_us = clock_mono_of(e->at_us);
 	replace(&m->end, e);
@@ -386,6 +388,13 @@ static void sample(struct model *m, struct event *e)
 	m->past_head = (m->past_head + 1) % MODEL_SAMPLES;
 	m->past_n += m->past_n < MODEL_SAMPLES;
 	replace(&m->sample, e);
+}
+
+static void put_wait(struct model *m, struct event *e)
+{
+	replace(&m->wait, e->state == ST_RUNNING ? e : NULL);
+	if (!m->wait)
+		event_free(e);
 }
 
 void model_apply(struct model *m, struct event *e)
@@ -411,6 +420,7 @@ void model_apply(struct model *m, struct event *e)
 	case EV_TEST: put_test(m, e); break;
 	case EV_PROGRESS: put_progress(m, e); break;
 	case EV_SAMPLE: sample(m, e); break;
+	case EV_WAIT: put_wait(m, e); break;
 	case EV_LOG: log_add(m, e); break;
 	case EV_BUSY: busy(m, e); break;
 	case EV_READY: case EV_KINDS: event_free(e); break;

@@ -40,6 +40,7 @@ struct model {
 	struct event *gate;        /* open gate, or NULL */
 	struct event *busy;        /* what the engine is working on, or NULL */
 	struct event *action;      /* newest EV_ACTION */
+	struct event *wait;        /* EV_WAIT, while the running step waits for others; or NULL */
 	struct model_list findings, steps, actions, left, issues, proofs, notes, fixes, tests;
 	struct model_list answers;  /* gates of the current attempt: EV_ANSWER with the question as its title and the word to type as its sql */
 	struct model_list attempts; /* before the current one, oldest first: id, title method, state, text and hint of its end; state ST_NONE: it did not end */

@@ -7,11 +7,11 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "method/slotwait.h"
 #include "method/subscription.h"
 
 #define LOCK_TRIES 60
 #define LOOK_MS 500       /* between looks at what a wait waits for */
-#define BLOCKERS_SHOWN 3
 
 static const struct facts *source(const struct run *r)
 {
@@ -223,48 +223,6 @@ enum err_code work_publication(struct run *r, const void *arg, struct err *err)
 
 /* ---- slot and snapshot ---- */
 
-/* A session that sleeps in its transaction has nothing to cancel; a prepared transaction has no session: only its name ends it. */
-static const char blockers_sql[] =
-	"SELECT CASE WHEN b.pid > 0 THEN format('pid %s (%s in %s, %s, for %s s)', b.pid, a.usename, a.datname, a.state,"
-	"   coalesce(extract(epoch FROM now() - a.xact_start)::bigint, 0))"
-	"  ELSE format('the prepared transaction %L in %s', p.gid, p.database) END,"
-	" CASE WHEN b.pid = 0 THEN format('ROLLBACK PREPARED %L, or COMMIT PREPARED (in the database %I)', p.gid, p.database)"
-	"  WHEN a.state LIKE 'idle%' THEN format('SELECT pg_terminate_backend(%s)', b.pid)"
-	"  ELSE format('SELECT pg_cancel_backend(%s)', b.pid) END"
-	" FROM (SELECT DISTINCT unnest(pg_blocking_pids($1::int)) AS pid) b LEFT JOIN pg_stat_activity a ON b.pid > 0 AND a.pid = b.pid"
-	" LEFT JOIN pg_locks l ON b.pid = 0 AND l.pid = $1::int AND NOT l.granted AND l.locktype = 'transactionid'"
-	" LEFT JOIN pg_prepared_xacts p ON p.transaction = l.transactionid"
-	" WHERE a.pid IS NOT NULL OR p.gid IS NOT NULL ORDER BY a.xact_start";
-
-/* On the screen now and then; how to end them once for each of them, which the report keeps. */
-static void say_blockers(struct run *r, int pid, struct str *said)
-{
-	char text[16];
-	const char *params[] = {text};
-	struct session *s;
-	struct str line = {0}, end = {0};
-	struct err err;
-	PGresult *res;
-
-	(void)snprintf(text, sizeof text, "%d", pid);
-	if (run_session(r, SIDE_SOURCE, NULL, &s, &err) != ERR_OK || session_exec(s, blockers_sql, 1, params, 5000, &res, &err) != ERR_OK)
-		return;
-	for (int i = 0; i < PQntuples(res) && i < BLOCKERS_SHOWN; i++) {
-		str_addf(&line, "%s%s", i ? ", " : "", cell(res, i, 0));
-		str_addf(&end, "%s%s", i ? "; " : "", cell(res, i, 1));
-	}
-	PQclear(res);
-	if (line.len > 0)
-		say(r, "the slot waits for transactions that wrote before it: %s. They may end by themselves; Esc stops waiting", str_text(&line));
-	if (end.len > 0 && !str_eq(str_text(&end), str_text(said))) {
-		run_note(r, "the slot waits", "for %s. To end what it waits for, on the source: %s", str_text(&line), str_text(&end));
-		str_fini(said);
-		str_add(said, str_text(&end));
-	}
-	str_fini(&line);
-	str_fini(&end);
-}
-
 /* One command on the walsender; while it waits, the screen says for whom. */
 static enum err_code walsender_exec(struct run *r, struct session *w, const char *command, PGresult **res, struct err *err)
 {
@@ -279,7 +237,8 @@ static enum err_code walsender_exec(struct run *r, struct session *w, const char
 	while (PQisBusy(c)) {
 		rc = session_wait(w, false, next, err);
 		if (rc == ERR_TIMEOUT) {
-			say_blockers(r, session_backend_pid(w), &said);
+			(void)slotwait_answer(r, session_backend_pid(w));
+			slotwait_look(r, session_backend_pid(w), &said);
 			next = clock_deadline(LOOK_MS);
 			rc = ERR_OK;
 		} else if (rc == ERR_OK && !PQconsumeInput(c)) {
@@ -288,6 +247,8 @@ static enum err_code walsender_exec(struct run *r, struct session *w, const char
 		if (rc != ERR_OK)
 			break;
 	}
+	if (said.len > 0)
+		slotwait_over(r);
 	str_fini(&said);
 	if (rc != ERR_OK)
 		return rc;

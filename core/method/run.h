@@ -36,6 +36,8 @@ struct run {
 	enum err_code (*reach)(void *arg, enum side side, struct err *err);
 	/* Something to do with a side failed: says what the tunnel knows of it. Returns err->code. */
 	enum err_code (*blame)(void *arg, enum side side, struct err *err);
+	/* What the operator said meanwhile to a wait of this name, journaled with who said it; NULL: nothing. Caller frees. */
+	char *(*told)(void *arg, const char *id);
 	void *arg;
 
 	/* its own */

@@ -410,3 +410,66 @@ void leave(struct term *t)
 	if (term_wait_text(t, "[ Leave ]", 300))
 		term_key(t, "y");
 }
+
+void bed_ini_subscription(const struct bed *b, const char *more)
+{
+	char *ini = xasprintf("[dump]\njobs = 2\n%s", more);
+
+	bed_ini(b, NULL, NULL, ini);
+	free(ini);
+	char *text = bed_read_file(b->ini), *with = xasprintf("[migration]\nmethod = subscription\n%s", text + strlen("[migration]\n"));
+	write_file(b->ini, with);
+	free(text);
+	free(with);
+}
+
+struct term *bed_follows(const struct bed *b, const char *more)
+{
+	static const char *const run[] = {"run", "--yes", NULL};
+
+	bed_source(b);
+	bed_ini_subscription(b, more);
+	const char *argv[] = {getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", run[0], "-c", b->ini, run[1], NULL};
+	struct term *t = term_start(24, 80, argv, NULL);
+	assert_int_equal(term_end(t), 0);
+	return bed_open(b);
+}
+
+static void drop_subscription(const struct bed *b, int side)
+{
+	char *name = xstrdup(bed_value(b, side, NULL, "SELECT quote_ident(subname) FROM pg_subscription WHERE subname LIKE 'pgusher%move%'"));
+
+	for (int i = 0; *name && i < 3; i++) {
+		char *sql = i == 0 ? xasprintf("ALTER SUBSCRIPTION %s DISABLE", name) : i == 1 ? xasprintf("ALTER SUBSCRIPTION %s SET (slot_name = NONE)", name)
+			    : xasprintf("DROP SUBSCRIPTION %s", name);
+		bed_sql(b, side, b->db, sql);
+		free(sql);
+	}
+	free(name);
+}
+
+/* What hangs on the databases would keep them. */
+int bed_clear_replication(void **state)
+{
+	struct bed *b = *state;
+
+	term_sweep();
+	char *there = xasprintf("SELECT 1 FROM pg_database WHERE datname = '%s'", b->db), *open = xasprintf("ALTER DATABASE %s RESET ALL", b->db);
+	for (int side = A; b->servers && side <= B; side++) {
+		if (*bed_value(b, side, NULL, there))
+			bed_sql(b, side, NULL, open);
+		drop_subscription(b, side);
+	}
+	free(there);
+	free(open);
+	for (int side = A; b->servers && side <= B; side++) {
+		static const char ends[] = "SELECT count(pg_terminate_backend(active_pid)) FROM pg_replication_slots WHERE active AND database LIKE 'screens%'";
+		(void)bed_value(b, side, NULL, ends);
+		(void)bed_wait_value(b, side, NULL, "SELECT count(*) FROM pg_replication_slots WHERE active AND database LIKE 'screens%'", "0", TERM_MS);
+		(void)bed_value(b, side, NULL, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE database LIKE 'screens%'");
+	}
+	int rc = bed_clear(state);
+	for (int side = A; b->servers && side <= B; side++)
+		bed_sql(b, side, NULL, side == A ? "DROP ROLE IF EXISTS pgusher_move" : "DROP ROLE IF EXISTS pgusher_move_back");
+	return rc;
+}

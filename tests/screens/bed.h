@@ -44,9 +44,15 @@ char *bed_read_file(const char *path);
 /* Writes b->ini; more: further lines, such as "[dump]\njobs = 1\n", or NULL. source_db, target_db NULL: b->db. */
 void bed_ini(const struct bed *b, const char *source_db, const char *target_db, const char *more);
 
+/* The same for the method subscription, with bed_source's database. */
+void bed_ini_subscription(const struct bed *b, const char *more);
+
 /* ./pgusher, or PGUSHER_BIN, with -c b->ini and further arguments and settings of the environment (NULL: none). */
 struct term *bed_wizard(const struct bed *b, int rows, int cols, const char *const *more, const char *const *env);
 struct term *bed_open(const struct bed *b); /* 24 x 80 */
+/* A target that follows its source, bed_source's, and the wizard on its monitor. Instead of bed_clear: bed_clear_replication. */
+struct term *bed_follows(const struct bed *b, const char *more);
+int bed_clear_replication(void **state);
 /* From the first screen by Enter to this one. The preflight is waited for. */
 void walk_to(struct term *t, const char *title);
 /* A wizard whose run is in the middle of the slow table. */

@@ -13,65 +13,6 @@
 
 #define LONG_MS 60000
 
-/* A target that follows its source, and the wizard on its monitor. */
-static struct term *follows(const struct bed *b, const char *more)
-{
-	static const char *const run[] = {"run", "--yes", NULL};
-	char *ini = xasprintf("[dump]\njobs = 2\n%s", more);
-
-	bed_source(b);
-	bed_ini(b, NULL, NULL, ini);
-	free(ini);
-	char *text = bed_read_file(b->ini), *with = xasprintf("[migration]\nmethod = subscription\n%s", text + strlen("[migration]\n"));
-	FILE *f = fopen(b->ini, "we");
-	assert_true(f && fputs(with, f) >= 0 && fclose(f) == 0);
-	free(text);
-	free(with);
-	const char *argv[] = {getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", run[0], "-c", b->ini, run[1], NULL};
-	struct term *t = term_start(24, 80, argv, NULL);
-	assert_int_equal(term_end(t), 0);
-	return bed_open(b);
-}
-
-static void drop_subscription(const struct bed *b, int side)
-{
-	char *name = xstrdup(bed_value(b, side, NULL, "SELECT quote_ident(subname) FROM pg_subscription WHERE subname LIKE 'pgusher%move%'"));
-
-	for (int i = 0; *name && i < 3; i++) {
-		char *sql = i == 0 ? xasprintf("ALTER SUBSCRIPTION %s DISABLE", name) : i == 1 ? xasprintf("ALTER SUBSCRIPTION %s SET (slot_name = NONE)", name)
-			    : xasprintf("DROP SUBSCRIPTION %s", name);
-		bed_sql(b, side, b->db, sql);
-		free(sql);
-	}
-	free(name);
-}
-
-/* What hangs on the databases would keep them. */
-static int clear(void **state)
-{
-	struct bed *b = *state;
-
-	term_sweep();
-	char *there = xasprintf("SELECT 1 FROM pg_database WHERE datname = '%s'", b->db), *open = xasprintf("ALTER DATABASE %s RESET ALL", b->db);
-	for (int side = A; b->servers && side <= B; side++) {
-		if (*bed_value(b, side, NULL, there))
-			bed_sql(b, side, NULL, open);
-		drop_subscription(b, side);
-	}
-	free(there);
-	free(open);
-	for (int side = A; b->servers && side <= B; side++) {
-		static const char ends[] = "SELECT count(pg_terminate_backend(active_pid)) FROM pg_replication_slots WHERE active AND database LIKE 'screens%'";
-		(void)bed_value(b, side, NULL, ends);
-		(void)bed_wait_value(b, side, NULL, "SELECT count(*) FROM pg_replication_slots WHERE active AND database LIKE 'screens%'", "0", TERM_MS);
-		(void)bed_value(b, side, NULL, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE database LIKE 'screens%'");
-	}
-	int rc = bed_clear(state);
-	for (int side = A; b->servers && side <= B; side++)
-		bed_sql(b, side, NULL, side == A ? "DROP ROLE IF EXISTS pgusher_move" : "DROP ROLE IF EXISTS pgusher_move_back");
-	return rc;
-}
-
 static void written_to(const struct bed *b, int side)
 {
 	bed_sql(b, side, b->db, "INSERT INTO note SELECT max(id) + 1, 'written' FROM note");
@@ -101,7 +42,7 @@ static void test_cut_over(void **state)
 	struct bed *b = *state;
 
 	NEED_SERVERS(b);
-	struct term *t = follows(b, "");
+	struct term *t = bed_follows(b, "");
 	term_expect(t, "follows its source");
 	term_expect(t, "✓ all tables ready");
 	term_key(t, "v");
@@ -150,7 +91,7 @@ static void test_finalize(void **state)
 	struct bed *b = *state;
 
 	NEED_SERVERS(b);
-	struct term *t = follows(b, "");
+	struct term *t = bed_follows(b, "");
 	term_expect(t, "✓ all tables ready");
 	begin(t, b);
 	assert_true(term_wait_text(t, "cut over: the target is the primary now", LONG_MS));
@@ -181,7 +122,7 @@ static void test_abort(void **state)
 	char dsn[512];
 
 	NEED_SERVERS(b);
-	struct term *t = follows(b, "");
+	struct term *t = bed_follows(b, "");
 	term_expect(t, "✓ all tables ready");
 	(void)snprintf(dsn, sizeof dsn, "host=%s port=%s user=%s password=%s dbname=%s", b->host[A], b->port[A], b->user[A], b->password[A], b->db);
 	const char *const argv[] = {"psql", "-X", dsn, NULL};
@@ -222,7 +163,7 @@ static void test_gates(void **state)
 	struct bed *b = *state;
 
 	NEED_SERVERS(b);
-	struct term *t = follows(b, "[cutover]\nhold = yes\n");
+	struct term *t = bed_follows(b, "[cutover]\nhold = yes\n");
 	term_expect(t, "✓ all tables ready");
 	term_key(t, "c");
 	assert_true(term_wait_text(t, "type ", LONG_MS));
@@ -250,7 +191,7 @@ static void test_rehearse(void **state)
 	struct bed *b = *state;
 
 	NEED_SERVERS(b);
-	struct term *t = follows(b, "");
+	struct term *t = bed_follows(b, "");
 	term_expect(t, "✓ all tables ready");
 	term_key(t, "R");
 	assert_true(term_wait_text(t, "a cutover may begin", LONG_MS));
@@ -270,7 +211,7 @@ static void test_abandon(void **state)
 	struct bed *b = *state;
 
 	NEED_SERVERS(b);
-	struct term *t = follows(b, "");
+	struct term *t = bed_follows(b, "");
 	term_expect(t, "✓ all tables ready");
 	term_key(t, "x");
 	term_expect(t, "Abandon the replication?");
@@ -291,7 +232,7 @@ static void test_abandon(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, clear)
+#define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
 	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_gates), T(test_rehearse), T(test_abandon)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);

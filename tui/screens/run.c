@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "waiting.h"
 #include "wizard_in.h"
 
 /* Rate from a short history, so that it neither jumps nor lags behind by minutes. */
@@ -17,6 +18,7 @@ static void enter(struct wizard *w)
 	w->began_us = clock_mono_us();
 	w->show_log = false;
 	n_samples = 0;
+	waiting_begin();
 }
 
 static double rate_of(const struct event *p)
@@ -83,7 +85,9 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 	for (size_t i = 0; i < w->model.steps.n && y < end - 3; i++) {
 		const struct model_item *it = &w->model.steps.v[i];
 		y = step_draw(it, y, x, width, false);
-		if (it->last->state == ST_RUNNING && it->progress)
+		if (it->last->state == ST_RUNNING && waiting_shown(w))
+			y = waiting_draw(w, y, x + 2, end - y, width - 2);
+		else if (it->last->state == ST_RUNNING && it->progress)
 			y = draw_progress(it->progress, y, x + 11, width - 12);
 		if ((it->last->state == ST_FAILED || it->last->state == ST_CANCELLED) && it->last->text) {
 			y += put_lines(y, x + 11, end - y < 3 ? end - y : 3, width - 12, R_BAD, it->last->text);
@@ -136,20 +140,34 @@ static void cancel(struct wizard *w)
 
 static void copy(struct wizard *w)
 {
+	if (waiting_copy(w))
+		return;
 	if (!w->model.action || str_empty(w->model.action->sql))
 		return;
 	term_copy(w->model.action->sql);
 	wizard_say(w, R_TEXT, "copied what runs now");
 }
 
+static bool key(struct wizard *w, int k, bool special)
+{
+	return w->show_log ? log_key(w, k, special) : waiting_key(w, k, special);
+}
+
+static bool valid(const struct wizard *w, int code)
+{
+	return code == 'c' ? waiting_shown(w) && waiting_may_cancel(w) : code == 't' ? waiting_shown(w) : code != 'w' || waiting_any(w);
+}
+
 static const struct key keys[] = {
+	{'c', false, "c", "cancel its statement", waiting_cancel}, {'t', false, "t", "terminate...", waiting_terminate}, {'w', false, "w", "wait on", waiting_on},
 	{'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, {27, false, "Esc", "stop...", cancel}, {'q', false, "q", "stop and leave", wizard_quit},
 	{0, false, "arrows", "read the log", NULL},
 	{0, false, NULL, NULL, NULL},
 };
 
 const struct screen screen_run = {
-	.title = "Run", .keys = keys, .enter = enter, .draw = draw, .key = log_key, .ready = ready,
+	.title = "Run", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready, .valid = valid,
 	.help = "Each step is written to the journal before it begins and when it ends, so that whatever happens to this terminal or this host, pgusher knows afterwards "
-		"where it stood. If the terminal goes away the copy goes on without it. Bytes are those of the tables on the source; rows on the target are a little smaller.",
+		"where it stood. If the terminal goes away the copy goes on without it. Bytes are those of the tables on the source; rows on the target are a little smaller. While "
+		"the creation of the slot waits for transactions that write, they are listed: c cancels the statement of the chosen one, t ends its session, after asking, w waits on.",
 };
