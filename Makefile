@@ -57,6 +57,7 @@ deps-test:
 	@tests/lab/install test
 demo:
 	@tests/lab/install demo
+	@$(MAKE) -s -q $(BUILD)/pgusher 2>/dev/null || echo 'building pgusher: half a minute, or a whole one on a busy machine'
 	@$(MAKE) -s -j2 pgusher
 	@tests/lab/demo
 check: deps-test

@@ -96,14 +96,14 @@ static void on_facts(void *arg, enum side side, const struct facts *f)
 {
 	struct engine *e = arg;
 	struct event *ev = event_new(EV_FACTS, side_name(side));
-	char size[32];
+	char size[32], tables[48];
 
 	ev->title = endpoint_label(&e->m.end[side]);
 	event_text(&ev->text, "PostgreSQL %s", f->version);
 	ev->n = f->db_bytes;
 	ev->of = (int64_t)f->n_tables;
 	if (f->db_exists)
-		event_text(&ev->hint, "%s, %zu tables, as %s%s", fmt_bytes(size, sizeof size, (double)f->db_bytes), f->n_tables,
+		event_text(&ev->hint, "%s, %s, as %s%s", fmt_bytes(size, sizeof size, (double)f->db_bytes), fmt_things(tables, sizeof tables, (int64_t)f->n_tables, "table"),
 			   f->role, f->super ? " (superuser)" : "");
 	else
 		event_text(&ev->hint, "the database does not exist yet, as %s%s", f->role, f->super ? " (superuser)" : "");

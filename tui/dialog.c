@@ -9,6 +9,7 @@
 
 static struct {
 	bool open, yes;
+	bool shown; /* a key that was on its way before the question could be read is no answer to it */
 	char *title, *text, *word, *yes_text, *wrong, *typed; /* typed: to be put into the next entry */
 	struct entry *entry;
 	void (*ask)(struct wizard *, bool);
@@ -100,6 +101,8 @@ void dialog_key(struct wizard *w, int key, bool special)
 {
 	bool enter = (!special && (key == '\r' || key == '\n')) || (special && key == KEY_ENTER), esc = !special && key == 27;
 
+	if (!d.shown)
+		return;
 	if (wizard_scroll(&d.scroll, d.lines, d.page, special && (key == KEY_UP || key == KEY_DOWN || key == KEY_NPAGE || key == KEY_PPAGE) ? key : 0, special))
 		return;
 	if (d.type) {
@@ -132,7 +135,7 @@ static void buttons(int y, int x, int w)
 	} else if (d.type) {
 		(void)putf(y, x, w, R_DIM, "Enter confirms, Esc leaves it as it is");
 	} else {
-		(void)put(y, x, w, R_DIM, "any key closes");
+		(void)put(y, x, w, R_DIM, d.lines > d.page ? "arrows and PgDn scroll; any other key closes" : "any key closes");
 	}
 }
 
@@ -154,6 +157,7 @@ void dialog_draw(void)
 			d.entry = entry_new(y + d.page + 3, x + 2, w - 6, d.typed ? d.typed : "", false);
 	}
 	buttons(y + h - 2, x + 2, w - 4);
+	d.shown = true;
 	term_flush();
 	if (d.entry) {
 		entry_draw(d.entry, true);

@@ -190,6 +190,24 @@ static void json_line(const struct event *e)
 	json_decref(j);
 }
 
+/* What to start it again with, so that it goes on. */
+static void refused(const struct plain *p, const struct event *e, bool key)
+{
+	const char *given = p->a->confirm;
+	char *text = NULL;
+
+	if (key)
+		text = xstrdup("not accepted: start again with --confirm and the fingerprint (SHA256:...), when it is the right one");
+	else if (e->sql && given)
+		text = xasprintf("not confirmed: --confirm %s does not name what this is about; start again with --confirm %s", given, e->sql);
+	else if (e->sql)
+		text = xasprintf("not confirmed: start again with --confirm %s", e->sql);
+	else
+		text = xstrdup("not confirmed: start again with --yes");
+	sub("next", text);
+	free(text);
+}
+
 static void answer(struct plain *p, const struct event *e)
 {
 	/* an unknown host key is nothing that --yes may cover: its fingerprint must be named */
@@ -200,14 +218,8 @@ static void answer(struct plain *p, const struct event *e)
 			    : p->a->yes;
 	struct command c = {.kind = CMD_ANSWER, .id = e->id, .yes = yes, .text = (char *)p->a->confirm};
 
-	if (!yes && !p->a->json) {
-		if (key)
-			sub("next", "not accepted: start again with --confirm and the fingerprint (SHA256:...), when it is the right one");
-		else if (e->sql)
-			sub("next", "not confirmed: start again with --confirm and the database's name");
-		else
-			sub("next", "not confirmed: start again with --yes");
-	}
+	if (!yes && !p->a->json)
+		refused(p, e, key != NULL);
 	engine_send(p->e, &c);
 }
 
@@ -362,6 +374,8 @@ static int do_run(struct plain *p)
 		accept_warnings(p);
 	if (rc == ERR_OK)
 		rc = drive(p, CMD_RUN, "run", true);
+	if (rc == ERR_BLOCKED && p->model.n_unacked > 0 && p->model.n_verdict[VERDICT_BLOCK] == 0)
+		xreplace(&p->hint, "put right what WARN names above, or start again with --yes: it accepts them, and that is written down");
 	if (rc == ERR_OK && !p->a->json) {
 		char *dir = migration_state_dir(p->m);
 		(void)printf("report: %s/report.md\n", dir);

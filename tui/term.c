@@ -270,8 +270,7 @@ void put_line(int y, int x, int w, enum role role)
 		(void)put(y, x + i, 1, role, unicode ? "─" : "-");
 }
 
-/* One line of at most w columns: where it ends, and where the next begins. Breaks at blanks where there are some. */
-static const char *break_line(const char *text, int w, const char **next)
+const char *text_break(const char *text, int w, const char **next)
 {
 	const char *p = text, *blank = NULL;
 	int used = 0, k;
@@ -310,7 +309,7 @@ int put_wrapped(int y, int x, int h, int w, enum role role, const char *text, in
 		return 0;
 	while (*text) {
 		int in = begins ? 0 : indent;
-		const char *next, *end = break_line(text, w - in, &next);
+		const char *next, *end = text_break(text, w - in, &next);
 		if (begins)
 			indent = (int)strspn(text, " ") < w / 2 ? (int)strspn(text, " ") : 0;
 		if (line >= skip && line - skip < h)

@@ -32,7 +32,7 @@ void term_beep(void);
 void term_copy(const char *text);
 
 /* Style by role of the theme in use. */
-enum role { R_TEXT, R_DIM, R_TITLE, R_HEAD, R_FOOT, R_SELECT, R_GOOD, R_WARN, R_BAD, R_GAUGE, R_FIELD, R_FOCUS, R_COUNT };
+enum role { R_TEXT, R_DIM, R_TITLE, R_HEAD, R_FOOT, R_SELECT, R_GOOD, R_WARN, R_BAD, R_GAUGE, R_FIELD, R_FOCUS, R_KEY, R_COUNT };
 
 /* Text at y, x, at most w columns; returns the columns used. pad: fill up to w with blanks. */
 int put(int y, int x, int w, enum role role, const char *text);
@@ -50,6 +50,8 @@ int put_lines(int y, int x, int h, int w, enum role role, const char *text);
 void put_bar(int y, int x, int w, double share);
 void put_box(int y, int x, int h, int w, const char *title, enum role role);
 int text_width(const char *text);
+/* One line of at most w columns: where it ends; *next: where the next one begins. Breaks at blanks where there are some. */
+const char *text_break(const char *text, int w, const char **next);
 
 enum glyph { G_DONE, G_RUN, G_WAIT, G_FAIL, G_SKIP, G_SELECT, G_DOT, G_UP, G_DOWN };
 const char *glyph(enum glyph g);

@@ -14,6 +14,8 @@
 #define PGUSHER_SHARE "/usr/local/share/pgusher"
 #endif
 
+#define NOT_SAID (-2)
+
 struct theme {
 	char *name;
 	attr_t attr[R_COUNT];
@@ -21,16 +23,16 @@ struct theme {
 };
 
 static const char *const role_names[R_COUNT] = {
-	"text", "dim", "title", "head", "foot", "select", "good", "warn", "bad", "gauge", "field", "focus",
+	"text", "dim", "title", "head", "foot", "select", "good", "warn", "bad", "gauge", "field", "focus", "key",
 };
 
 /* The default theme as its file would say it. */
 static const char *const builtin_default[R_COUNT] = {
-	"default", "cyan", "bold", "bold,white,blue", "white,blue", "bold,black,cyan", "bold,green", "bold,yellow", "bold,red", "cyan",
-	"underline", "bold,black,cyan",
+	"default", "cyan", "bold", "bold,white,blue", "white,blue", "black,cyan", "bold,green", "bold,yellow", "bold,red", "cyan",
+	"underline", "black,cyan", "bold,yellow,blue",
 };
 static const char *const builtin_mono[R_COUNT] = {
-	"default", "dim", "bold", "reverse", "reverse", "reverse", "bold", "bold,underline", "bold,reverse", "bold", "underline", "reverse",
+	"default", "dim", "bold", "reverse", "reverse", "reverse", "bold", "bold,underline", "bold,reverse", "bold", "underline", "reverse", "bold,reverse",
 };
 
 static struct theme *themes;
@@ -100,6 +102,14 @@ static int on_theme_value(void *arg, const char *section, const char *name, cons
 	return 1;
 }
 
+/* Keys stand in the foot's line: in a theme that does not name them they have its colours. */
+static void key_as_foot(struct theme *t)
+{
+	t->attr[R_KEY] = t->attr[R_FOOT] | A_BOLD;
+	t->fg[R_KEY] = t->fg[R_FOOT];
+	t->bg[R_KEY] = t->bg[R_FOOT];
+}
+
 static bool have(const char *name)
 {
 	for (size_t i = 0; i < n_themes; i++)
@@ -125,7 +135,10 @@ static void load_dir(const char *dir)
 				struct theme *t = add_theme(name);
 				for (int r = 0; r < R_COUNT; r++)
 					parse_style(t, r, builtin_default[r]);
+				t->fg[R_KEY] = NOT_SAID;
 				(void)ini_parse(path, on_theme_value, t); /* a bad line leaves the default's role */
+				if (t->fg[R_KEY] == NOT_SAID)
+					key_as_foot(t);
 			}
 			free(name);
 			free(path);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,7 +18,7 @@
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_BLOCKED, EXIT_QUIT, EXIT_STOPPED };
 
-static const struct screen *const screens[AT_COUNT] = {
+const struct screen *const screens[AT_COUNT] = {
 	[AT_WELCOME] = &screen_welcome, [AT_METHOD] = &screen_method, [AT_SOURCE] = &screen_source, [AT_TARGET] = &screen_target,
 	[AT_OPTIONS] = &screen_options, [AT_PREFLIGHT] = &screen_preflight, [AT_PLAN] = &screen_plan, [AT_RUN] = &screen_run,
 	[AT_DONE] = &screen_done, [AT_MONITOR] = &screen_monitor, [AT_CUTOVER] = &screen_cutover,
@@ -155,7 +154,7 @@ void wizard_back(struct wizard *w)
 		return;
 	}
 	if (w->at == AT_WELCOME)
-		wizard_quit(w);
+		dialog_ask("Leave pgusher?", "Nothing runs here that would be stopped by it.", "Leave", on_quit);
 	else if (w->at <= AT_PLAN)
 		wizard_go(w, (enum place)(w->at - 1));
 }
@@ -222,57 +221,7 @@ bool wizard_select(struct wizard *w, int rows, int key, bool special)
 	return true;
 }
 
-/* ---- frame ---- */
-
-static void draw_head(const struct wizard *w)
-{
-	char now[16], right[96];
-	time_t t = time(NULL);
-	struct tm tm;
-
-	(void)localtime_r(&t, &tm);
-	(void)strftime(now, sizeof now, "%H:%M:%S", &tm);
-	put_blank(0, 0, 1, term_cols(), R_HEAD);
-	(void)putf(0, 1, term_cols() / 2, R_HEAD, "pgusher %s %s", glyph(G_DOT), w->m->name);
-	if (w->at == AT_WELCOME)
-		(void)snprintf(right, sizeof right, "%s", now);
-	else if (w->at > AT_DONE)
-		(void)snprintf(right, sizeof right, "%s   %s", w->at == AT_CUTOVER ? cutover_title(w) : screens[w->at]->title, now);
-	else
-		(void)snprintf(right, sizeof right, "%s  %d/%d   %s", screens[w->at]->title, (int)w->at, AT_DONE, now);
-	int width = text_width(right);
-	(void)put(0, term_cols() - width - 1, width, R_HEAD, right);
-}
-
-static bool valid(const struct wizard *w, const struct key *k)
-{
-	return !screens[w->at]->valid || k->special || screens[w->at]->valid(w, k->code);
-}
-
-static void draw_foot(const struct wizard *w)
-{
-	int x = 1, y = term_rows() - 1;
-
-	put_blank(y, 0, 1, term_cols(), R_FOOT);
-	for (const struct key *k = screens[w->at]->keys; k->shown; k++) {
-		if (!*k->shown || !valid(w, k) || x + text_width(k->shown) + text_width(k->text) + 3 > term_cols() - 8)
-			continue;
-		x += put(y, x, term_cols() - x, R_FOOT, k->shown);
-		x += 1 + put(y, x + 1, term_cols() - x, R_FOOT, k->text) + 2;
-	}
-	(void)put(y, term_cols() - 8, 7, R_FOOT, "F1 help");
-	if (w->said)
-		(void)put(y - 1, 1, term_cols() - 2, w->said_role, w->said);
-}
-
-static void draw_too_small(const struct wizard *w)
-{
-	char *text = xasprintf("pgusher needs %dx%d; this is %dx%d. Make the terminal larger%s.", TERM_COLS, TERM_ROWS, term_cols(), term_rows(),
-			       w->busy ? ": what runs goes on meanwhile" : ", or leave with F10");
-
-	(void)put_wrapped(0, 0, term_rows(), term_cols(), R_TEXT, text, 0);
-	free(text);
-}
+/* ---- drawing ---- */
 
 static void draw(struct wizard *w)
 {
@@ -281,12 +230,12 @@ static void draw(struct wizard *w)
 	term_clear();
 	term_cursor(-1, 0);
 	if (too_small()) {
-		draw_too_small(w);
+		frame_too_small(w);
 		term_flush();
 	} else {
-		draw_head(w);
+		frame_head(w);
 		s->draw(w, 2, 1, term_rows() - 5, term_cols() - 2);
-		draw_foot(w);
+		frame_foot(w);
 		term_flush();
 		if (dialog_open())
 			dialog_draw();
@@ -294,21 +243,6 @@ static void draw(struct wizard *w)
 			s->cursor(w);
 	}
 	(void)doupdate();
-}
-
-static void help(struct wizard *w)
-{
-	struct str s = {0};
-
-	str_add(&s, screens[w->at]->help);
-	str_add(&s, "\n\n");
-	for (const struct key *k = screens[w->at]->keys; k->shown; k++)
-		if (*k->shown)
-			str_addf(&s, "%-9s %s\n", k->shown, k->text);
-	str_addf(&s, "%-9s this\nF2        another theme (now: %s)\nF10       quit\nCtrl-L    draw the screen again",
-		 w->form ? "F1" : "F1 or ?", theme_name());
-	dialog_say(screens[w->at]->title, str_text(&s));
-	str_fini(&s);
 }
 
 /* ---- events ---- */
@@ -402,8 +336,8 @@ static void global_or_screen(struct wizard *w, int key, bool special)
 {
 	const struct screen *s = screens[w->at];
 
-	for (const struct key *k = s->keys; k->shown; k++)
-		if (k->fn && k->code == key && k->special == special && valid(w, k)) {
+	for (const struct key *k = screen_keys(w); k->shown; k++)
+		if (k->fn && k->code == key && k->special == special && key_valid(w, k)) {
 			k->fn(w);
 			return;
 		}
@@ -430,8 +364,8 @@ static void take_key(struct wizard *w, int key, bool special)
 		xreplace(&w->m->theme, theme_name());
 	} else if (dialog_open()) {
 		dialog_key(w, key, special);
-	} else if ((special && key == KEY_F(1)) || (!special && key == '?' && !w->form)) {
-		help(w);
+	} else if ((special && key == KEY_F(1)) || (!special && key == '?' && !(w->form && form_takes_text(w->form)))) {
+		frame_help(w);
 	} else if ((special && key == KEY_F(10)) || (!special && key == 3)) {
 		wizard_quit(w);
 	} else {

@@ -24,6 +24,7 @@ struct screen {
 	const char *title;
 	const char *help;
 	const struct key *keys;
+	const struct key *(*keys_now)(const struct wizard *w); /* instead of keys, where they depend on what is shown; may be NULL */
 	void (*enter)(struct wizard *w);
 	void (*leave)(struct wizard *w);
 	void (*draw)(struct wizard *w, int y, int x, int h, int width);
@@ -36,6 +37,8 @@ struct screen {
 enum place { AT_WELCOME, AT_METHOD, AT_SOURCE, AT_TARGET, AT_OPTIONS, AT_PREFLIGHT, AT_PLAN, AT_RUN, AT_DONE, AT_MONITOR, AT_CUTOVER, AT_COUNT };
 extern const struct screen screen_welcome, screen_method, screen_source, screen_target, screen_options, screen_preflight, screen_plan,
 	screen_run, screen_done, screen_monitor, screen_cutover;
+
+extern const struct screen *const screens[AT_COUNT];
 
 struct wizard {
 	struct migration *m;
@@ -94,6 +97,14 @@ const char *cutover_title(const struct wizard *w);
 void cutover_quit(struct wizard *w); /* asks, while it runs */
 /* What the operator should know before the word is typed; "" when nothing. Caller frees. */
 char *cutover_warnings(const struct wizard *w);
+
+/* What is around a screen (frame.c). */
+const struct key *screen_keys(const struct wizard *w); /* of the present one, as it is now */
+bool key_valid(const struct wizard *w, const struct key *k); /* it means something now */
+void frame_head(const struct wizard *w);
+void frame_foot(const struct wizard *w);
+void frame_too_small(const struct wizard *w);
+void frame_help(const struct wizard *w);
 
 /* Dialogs (dialog.c): one at a time, over the screen. */
 void dialog_say(const char *title, const char *text);

@@ -281,6 +281,14 @@ const char *fmt_count(char *buf, size_t cap, int64_t n)
 	return buf;
 }
 
+const char *fmt_things(char *buf, size_t cap, int64_t n, const char *one)
+{
+	char count[32];
+
+	(void)snprintf(buf, cap, "%s %s%s", fmt_count(count, sizeof count, n), one, n == 1 ? "" : "s");
+	return buf;
+}
+
 const char *fmt_secs(char *buf, size_t cap, double seconds)
 {
 	if (seconds < 0)

@@ -57,9 +57,10 @@ size_t str_distance(const char *a, const char *b);
 /* Decimal integer, whole text, within [lo, hi]. */
 bool str_to_i64(const char *s, int64_t lo, int64_t hi, int64_t *out);
 
-/* "12.3 MB" (powers of 1024, units as PostgreSQL writes them), "1,234,567", "0:04:05" / "4.2 s". */
+/* "12.3 MB" (powers of 1024, units as PostgreSQL writes them), "1,234,567", "1 table" / "1,234 tables", "0:04:05" / "4.2 s". */
 const char *fmt_bytes(char *buf, size_t cap, double bytes);
 const char *fmt_count(char *buf, size_t cap, int64_t n);
+const char *fmt_things(char *buf, size_t cap, int64_t n, const char *one);
 const char *fmt_secs(char *buf, size_t cap, double seconds);
 
 #endif

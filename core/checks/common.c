@@ -164,7 +164,7 @@ static void connections_check(const struct survey *s, enum side side, struct fin
 	if (free_slots >= want)
 		return;
 	finding_is(f, free_slots < 1 + ROOM ? VERDICT_BLOCK : VERDICT_WARN, "few connections are free on the %s", side_name(side));
-	finding_print(&f->needed, "%d for %d jobs and the proof", want, jobs);
+	finding_print(&f->needed, "%d for %d job%s and the proof", want, jobs, jobs == 1 ? "" : "s");
 	finding_print(&f->why, "the copy would fail with \"too many clients\", or take them from the application");
 	finding_print(&f->fix, by_role ? "raise the role's CONNECTION LIMIT, or use fewer jobs" : "use fewer jobs, close idle sessions, or raise max_connections");
 }

@@ -80,18 +80,19 @@ void check_target_empty(const struct survey *s, struct finding *f)
 	const struct facts *t = DST(s);
 	const char *db = s->m->end[SIDE_TARGET].dbname;
 	struct str sql = {0};
+	char n[48];
 
 	finding_is(f, VERDICT_OK, t && t->db_exists ? "the target database is empty" : "the target database does not exist yet");
 	if (!t || !t->db_exists || t->n_user_objects == 0)
 		return;
 	if (ours(s, "content:") || ours(s, "database:")) {
 		finding_is(f, VERDICT_INFO, "the target database holds what the interrupted attempt restored");
-		finding_print(&f->found, "%lld objects", (long long)t->n_user_objects);
+		finding_print(&f->found, "%s", fmt_things(n, sizeof n, t->n_user_objects, "object"));
 		finding_print(&f->fix, "nothing to do: the plan says what becomes of it");
 		return;
 	}
 	finding_is(f, VERDICT_BLOCK, "the target database %s is not empty", db);
-	finding_print(&f->found, "%lld objects, among them %s", (long long)t->n_user_objects, t->sample_object ? t->sample_object : "functions or types");
+	finding_print(&f->found, "%s, among them %s", fmt_things(n, sizeof n, t->n_user_objects, "object"), t->sample_object ? t->sample_object : "functions or types");
 	finding_print(&f->needed, "an empty database, or none");
 	finding_print(&f->why, "a restore into it would mix two databases");
 	finding_print(&f->fix, "choose another target; or drop it with everything in it, which asks for its name");

@@ -147,6 +147,7 @@ void check_may_subscribe(const struct survey *s, struct finding *f)
 void check_workers(const struct survey *s, struct finding *f)
 {
 	const struct facts *t = DST(s);
+	char w[48], o[48];
 
 	finding_is(f, VERDICT_OK, "workers and origins are free on the target");
 	if (!t)
@@ -154,7 +155,7 @@ void check_workers(const struct survey *s, struct finding *f)
 	const char *name = t->version_num >= 180000 ? "max_active_replication_origins" : "max_replication_slots";
 	int64_t workers = setting(t, "max_logical_replication_workers", 4) - t->logical_workers, origins = setting(t, name, 10) - t->origins;
 	int want = streams(s), have = ours(s, "subscription", s->m->sub.name) ? want : 0;
-	finding_print(&f->found, "%lld workers, %lld origins", (long long)workers, (long long)origins);
+	finding_print(&f->found, "%s, %s", fmt_things(w, sizeof w, workers, "worker"), fmt_things(o, sizeof o, origins, "origin"));
 	if (workers + have >= want && origins + have >= want)
 		return;
 	finding_is(f, VERDICT_BLOCK, "too few %s are free on the target", workers + have < want ? "replication workers" : "replication origins");
@@ -410,7 +411,7 @@ void check_not_carried(const struct survey *s, struct finding *f)
 	const struct facts *a = SRC(s);
 	const struct cutover_options *cut = &s->m->cut;
 	size_t views = 0, left_out = 0;
-	char size[32];
+	char size[32], n[48];
 
 	finding_is(f, VERDICT_OK, "everything in the source is carried by replication");
 	if (!a)
@@ -420,14 +421,14 @@ void check_not_carried(const struct survey *s, struct finding *f)
 		views += a->tables[i].kind == 'm';
 	}
 	if (a->n_sequences > 0)
-		strv_addf(&f->names, "%lld sequences", (long long)a->n_sequences);
+		strv_add(&f->names, fmt_things(n, sizeof n, a->n_sequences, "sequence"));
 	if (a->n_large_objects > 0)
-		strv_addf(&f->names, "%lld large objects, %s", (long long)a->n_large_objects, fmt_bytes(size, sizeof size, a->large_object_bytes > 0 ? (double)a->large_object_bytes : 0));
+		strv_addf(&f->names, "%s, %s", fmt_things(n, sizeof n, a->n_large_objects, "large object"), fmt_bytes(size, sizeof size, a->large_object_bytes > 0 ? (double)a->large_object_bytes : 0));
 	size_t unlogged = name_unlogged(a, f);
 	if (left_out > 0)
-		strv_addf(&f->names, "%zu tables that were not chosen (they are not made on the target)", left_out);
+		strv_addf(&f->names, "%s not chosen, and not made on the target", fmt_things(n, sizeof n, (int64_t)left_out, "table"));
 	if (views > 0)
-		strv_addf(&f->names, "%zu materialized views", views);
+		strv_add(&f->names, fmt_things(n, sizeof n, (int64_t)views, "materialized view"));
 	if (f->names.n == 0)
 		return;
 	finding_is(f, a->n_large_objects > 0 ? VERDICT_WARN : VERDICT_INFO, "not everything is carried by replication");

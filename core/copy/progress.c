@@ -233,11 +233,11 @@ static void sum_up(const struct copy_job *j, const struct estimate *e, struct co
 
 static void say_doing(const struct copy_job *j, const struct doing *d, char *out, size_t cap)
 {
-	char n[32], of[32], rows[32];
+	char n[32], of[32], rows[48];
 
 	if (d->task.kind == TASK_PART && is_large(j, d->task.part))
-		(void)snprintf(out, cap, "%s %s of %s, %s rows", d->text, fmt_bytes(n, sizeof n, (double)atomic_load(&d->moved)),
-			       fmt_bytes(of, sizeof of, (double)d->task.part->bytes), fmt_count(rows, sizeof rows, atomic_load(&d->rows)));
+		(void)snprintf(out, cap, "%s %s of %s, %s", d->text, fmt_bytes(n, sizeof n, (double)atomic_load(&d->moved)),
+			       fmt_bytes(of, sizeof of, (double)d->task.part->bytes), fmt_things(rows, sizeof rows, atomic_load(&d->rows), "row"));
 	else if (d->task.kind == TASK_ENTRY && d->heard)
 		(void)snprintf(out, cap, "%s %.0f %%", d->text, d->share * 100);
 	else

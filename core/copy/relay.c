@@ -218,7 +218,7 @@ enum err_code relay_stream(struct relay *r, struct err *err)
 		return rc;
 	r->rows = taken;
 	if (sent != taken)
-		return err_set(err, ERR_DIFFERS, "the source sent %lld rows, the target took %lld", (long long)sent, (long long)taken);
+		return err_set(err, ERR_DIFFERS, "rows: the source sent %lld, the target took %lld", (long long)sent, (long long)taken);
 	return ERR_OK;
 }
 

@@ -78,7 +78,8 @@ static void head(const struct model *m, struct str *s)
 	cell_of(s, b && b->title ? b->title : "migration");
 	str_addf(s, ", %s\n\n**", b && b->sql ? b->sql : "nothing begun");
 	if (m->end) {
-		str_addf(s, "%s: ", state_name(m->end->state));
+		if (!str_starts(m->end->text ? m->end->text : "", state_name(m->end->state))) /* "done, and proven ..." says it */
+			str_addf(s, "%s: ", state_name(m->end->state));
 		cell_of(s, m->end->text);
 	}
 	str_add(s, m->end ? "**\n\n" : "not ended**\n\n");
@@ -228,7 +229,7 @@ static void proof(const struct model *m, struct str *s)
 {
 	size_t n[3];
 	int64_t rows;
-	char buf[32];
+	char buf[48];
 
 	report_count(m, n, &rows);
 	str_add(s, "\n## Proof\n\n");
@@ -236,7 +237,7 @@ static void proof(const struct model *m, struct str *s)
 		str_add(s, "Nothing was compared.\n");
 		return;
 	}
-	str_addf(s, "%zu equal (%s rows), %zu different, %zu not proven.\n", n[0], fmt_count(buf, sizeof buf, rows), n[1], n[2]);
+	str_addf(s, "%zu equal (%s), %zu different, %zu not proven.\n", n[0], fmt_things(buf, sizeof buf, rows, "row"), n[1], n[2]);
 	if (n[1] + n[2] > 0)
 		proof_table(m, false, s);
 	if (n[0] > 0) {

@@ -270,7 +270,7 @@ enum err_code gauge_end(struct gauge *g, enum err_code rc, const struct process_
 	/* what was not understood is no reason to call it harmless */
 	if (g->log[last].ignored > g->issues) {
 		struct toollog_issue i = {.object = (char *)"", .verdict = VERDICT_WARN, .hint = "look at what it said in the log, and compare the objects of both sides",
-					  .message = xasprintf("it counts %lld errors, of which only %d could be told apart", (long long)g->log[last].ignored, g->issues)};
+					  .message = xasprintf("its count of errors is %lld, of which only %d could be told apart", (long long)g->log[last].ignored, g->issues)};
 		emit_issue(g, tool_name(g, last), &i);
 		free(i.message);
 	}

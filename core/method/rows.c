@@ -170,7 +170,7 @@ enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err)
 enum err_code work_rows_end(struct run *r, const void *arg, struct err *err)
 {
 	struct copy_progress p;
-	char n[32], b[32];
+	char n[48], t[48], o[48], b[32];
 
 	(void)arg;
 	enum err_code rc = wait_for(r, true, err);
@@ -180,8 +180,9 @@ enum err_code work_rows_end(struct run *r, const void *arg, struct err *err)
 	rc = copy_finish(r->copy, err);
 	r->copy = NULL;
 	if (rc == ERR_OK)
-		run_note(r, "rows", "%s rows of %zu tables copied (%s on the source), %zu objects made from the dump",
-			 fmt_count(n, sizeof n, p.rows), p.tables, fmt_bytes(b, sizeof b, (double)p.of_bytes), p.objects);
+		run_note(r, "rows", "%s of %s copied (%s on the source), %s made from the dump",
+			 fmt_things(n, sizeof n, p.rows, "row"), fmt_things(t, sizeof t, (int64_t)p.tables, "table"), fmt_bytes(b, sizeof b, (double)p.of_bytes),
+			 fmt_things(o, sizeof o, (int64_t)p.objects, "object"));
 	if (rc == ERR_OK && p.broken > 0)
 		run_note(r, "connections", "connections broke %d time%s during the copy; what was under way was done again", p.broken, p.broken == 1 ? "" : "s");
 	copy_list_free(r->rows);

@@ -238,7 +238,7 @@ static bool is_missing(const struct err *e)
 
 enum state verify_table_state(const struct verify_table *t, enum verify_mode mode, char **detail)
 {
-	char a[32], b[32];
+	char a[48], b[32];
 
 	*detail = NULL;
 	for (int side = 0; side < 2; side++) {
@@ -250,18 +250,18 @@ enum state verify_table_state(const struct verify_table *t, enum verify_mode mod
 		return skipped(detail, xasprintf("%s not read%s%s", side_name((enum side)side),
 						 e->code ? ": " : "", e->code ? e->msg : ""));
 	}
-	fmt_count(a, sizeof a, t->rows[0]);
+	fmt_things(a, sizeof a, t->rows[0], "row");
 	fmt_count(b, sizeof b, t->rows[1]);
 	if (t->rows[0] != t->rows[1])
-		return failed(detail, xasprintf("%s rows on the source, %s on the target", a, b));
+		return failed(detail, xasprintf("%s on the source, %s on the target", a, b));
 	if (mode == VERIFY_COUNT)
-		return done(detail, xasprintf("%s rows on both sides, content not compared", a));
+		return done(detail, xasprintf("%s on both sides, content not compared", a));
 	if (!t->sum[0] || !t->sum[1])
-		return skipped(detail, xasprintf("%s rows on both sides, content not compared: %s", a,
+		return skipped(detail, xasprintf("%s on both sides, content not compared: %s", a,
 						 t->why_not ? t->why_not : "no checksum was made"));
 	if (!str_eq(t->sum[0], t->sum[1]))
-		return failed(detail, xasprintf("%s rows on both sides, but their content differs", a));
-	return done(detail, xasprintf("%s rows, checksums equal", a));
+		return failed(detail, xasprintf("%s on both sides, but their content differs", a));
+	return done(detail, xasprintf("%s, checksums equal", a));
 }
 
 static bool seq_parse(const char *value, int64_t *last)

@@ -92,7 +92,7 @@ static void of_trouble(const struct watch_sample *s, struct list *l)
 
 	add(l, "errors", "no apply errors", fails ? VERDICT_BLOCK : counted || s->conflicts > 0 ? VERDICT_WARN : VERDICT_OK,
 	    fails ? "the target's log says why; put it right there" : "they may be old: look into the target's log", fails ? "the worker was started %lld times within 20 s" :
-	    s->conflicts > 0 ? "%lld conflicts counted" : counted ? "%lld counted since the subscription began" : "none",
+	    s->conflicts > 0 ? s->conflicts == 1 ? "%lld conflict counted" : "%lld conflicts counted" : counted ? "%lld counted since the subscription began" : "none",
 	    (long long)(fails ? s->restarts : s->conflicts > 0 ? s->conflicts : s->apply_errors));
 	add(l, "writers", "no long transactions", s->writer[0] ? VERDICT_WARN : VERDICT_OK, "the locks would wait for it: let it end, or end it", "%s", s->writer[0] ? s->writer : "none over 10 s");
 	if (s->sequences_behind < 0)

@@ -111,9 +111,9 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 	if (s->worker && s->restarts > 2)
 		add(l, VERDICT_WARN, put_right, "the apply worker was started %lld times within 20 s", (long long)s->restarts);
 	if (s->sync_errors > 0 && s->ready < s->tables)
-		add(l, VERDICT_WARN, "the target's log says why; it is tried again by itself", "the copy of a table failed %lld times", (long long)s->sync_errors);
+		add(l, VERDICT_WARN, "the target's log says why; it is tried again by itself", "failed copies of a table: %lld", (long long)s->sync_errors);
 	if (s->conflicts > 0)
-		add(l, VERDICT_WARN, "somebody writes to the target: its log names the rows; compare with pgusher verify", "%lld conflicts on the target", (long long)s->conflicts);
+		add(l, VERDICT_WARN, "somebody writes to the target: its log names the rows; compare with pgusher verify", "%lld conflict%s on the target", (long long)s->conflicts, s->conflicts == 1 ? "" : "s");
 }
 
 static void of_pace(const struct watch_sample *s, struct list *l)

@@ -78,6 +78,8 @@ static void test_cut_over(void **state)
 	term_key(t, K_ENTER);
 	assert_true(term_wait_text(t, "THE OTHER SIDE IS THE PRIMARY", LONG_MS));
 	assert_true(term_wait_text(t, "it has ended", LONG_MS));
+	assert_false(term_has(t, "abort")); /* the keys are those of now */
+	assert_true(term_has(t, "Esc back to the monitor"));
 	assert_false(refused(b));
 	assert_string_equal(bed_value(b, A, b->db, "SELECT count(*) FROM note WHERE body = 'written'"), "2");
 	written_to(b, A);

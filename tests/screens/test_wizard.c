@@ -59,8 +59,12 @@ static void test_typed_from_the_beginning(void **state)
 	term_expect(t, "done, and proven equal to the source's snapshot");
 	term_expect(t, "0 different, 0 not proven");
 	term_key(t, K_ENTER); /* one Enter too many does not take the result away */
+	term_expect(t, "r reads the report");
+	assert_false(term_has(t, "g go on")); /* it has ended */
 	term_key(t, "r");
-	term_expect(t, "# pgusher: typed-1");
+	term_expect(t, "pgusher: typed-1, dump");
+	assert_false(term_has(t, "# pgusher"));
+	assert_false(term_has(t, "|"));
 	term_key(t, "r");
 	term_expect(t, "report: ");
 	leave(t);
@@ -219,10 +223,10 @@ static void test_back_keeps_what_was_typed(void **state)
 static void look_at_help(struct term *t, const char *key, const char *says)
 {
 	term_key(t, key);
-	term_expect(t, "any key closes");
+	term_expect(t, "key closes"); /* "any", or "any other" where there is more to scroll to */
 	term_expect(t, says);
 	term_key(t, K_ESC);
-	term_expect_gone(t, "any key closes");
+	term_expect_gone(t, "key closes");
 }
 
 static void test_help_on_each_screen(void **state)
@@ -234,6 +238,10 @@ static void test_help_on_each_screen(void **state)
 	bed_ini(b, NULL, NULL, NULL);
 	struct term *t = bed_open(b);
 	term_expect(t, "moves to another server");
+	term_key(t, K_ESC); /* leaves, but not without a word */
+	term_expect(t, "Leave pgusher?");
+	term_key(t, K_ENTER);
+	term_expect_gone(t, "Leave pgusher?");
 	look_at_help(t, "?", "pgusher keeps a journal of every attempt");
 	term_key(t, K_ENTER);
 	term_expect(t, "Method  1/8");
@@ -254,6 +262,9 @@ static void test_help_on_each_screen(void **state)
 	term_key(t, K_ENTER);
 	term_expect(t, "Options  4/8");
 	look_at_help(t, K_F1, "written to a settings file");
+	term_key(t, K_DOWN);
+	term_key(t, K_DOWN);
+	look_at_help(t, "?", "written to a settings file"); /* a choice is no text */
 	term_key(t, K_ENTER);
 	term_expect(t, " well: ");
 	look_at_help(t, "?", "BLOCK must be put right");

@@ -217,6 +217,7 @@ static void test_table_states(void **state)
 {
 	(void)state;
 	expect(both(5, 5, "7", "7"), VERIFY_CHECKSUM, ST_DONE, "5 rows, checksums equal");
+	expect(both(1, 1, "7", "7"), VERIFY_CHECKSUM, ST_DONE, "1 row, checksums equal");
 	expect(both(5, 5, "7", "8"), VERIFY_CHECKSUM, ST_FAILED, "content differs");
 	expect(both(5, 4, "7", "7"), VERIFY_CHECKSUM, ST_FAILED, "5 rows on the source, 4 on the target");
 	expect(both(5, 5, NULL, NULL), VERIFY_COUNT, ST_DONE, "not compared");

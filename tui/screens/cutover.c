@@ -367,7 +367,7 @@ static void ready(struct wizard *w, const struct event *e)
 		free(text);
 	} else {
 		term_beep();
-		wizard_say(w, R_DIM, "it has ended; Esc goes to the monitor, r to the report");
+		wizard_say(w, R_DIM, "it has ended: Esc goes %s, r reads the report", wizard_follows(w) ? "back to the monitor" : "to its result");
 	}
 }
 
@@ -383,14 +383,36 @@ char *cutover_warnings(const struct wizard *w)
 	return str_take(&s);
 }
 
-static const struct key keys[] = {
-	{27, false, "Esc", "abort, back", stop}, {'s', false, "s", "SQL behind it", show_sql}, {'y', false, "y", "copy it", copy_sql}, {'l', false, "l", "log", log_toggle},
-	{'r', false, "r", "report", report}, {'q', false, "q", "quit", wizard_quit}, {'\r', false, "", "", to_monitor}, {0, false, "arrows", "look at a step", NULL},
+#define LOOK \
+	{'s', false, "s", "SQL behind it", show_sql}, {'y', false, "y", "copy it", copy_sql}, {'l', false, "l", "log", log_toggle}
+#define MORE \
+	{'q', false, "q", "quit", wizard_quit}, {'\r', false, "", "", to_monitor}, {0, false, "arrows", "look at a step", NULL}, {0, false, NULL, NULL, NULL}
+
+static const struct key keys_running[] = {{27, false, "Esc", "abort...", stop}, LOOK, MORE};
+static const struct key keys_handed[] = {{27, false, "Esc", "stop the rest...", stop}, LOOK, MORE};
+static const struct key keys_about[] = {{27, false, "Esc", "stop it", stop}, LOOK, MORE}; /* what holds nobody back stops without a question */
+static const struct key keys_ended[] = {{27, false, "Esc", "back to the monitor", stop}, {'r', false, "r", "report", report}, LOOK, MORE};
+static const struct key keys_over[] = {{27, false, "Esc", "result", stop}, {'r', false, "r", "report", report}, LOOK, MORE};
+static const struct key keys_chosen[] = {{27, false, "Esc", "the present step", stop}, LOOK, MORE};
+static const struct key keys_log[] = {
+	{27, false, "Esc", "close the log", stop}, {'l', false, "", "", log_toggle}, {0, false, "arrows, PgUp", "older lines", NULL}, {'q', false, "q", "quit", wizard_quit},
 	{0, false, NULL, NULL, NULL},
 };
 
+/* What Esc does now is said. */
+static const struct key *keys_now(const struct wizard *w)
+{
+	if (w->show_log)
+		return keys_log;
+	if (chosen)
+		return keys_chosen;
+	if (!w->busy)
+		return wizard_follows(w) ? keys_ended : keys_over;
+	return w->change->about ? keys_about : handed(w) ? keys_handed : keys_running;
+}
+
 const struct screen screen_cutover = {
-	.title = "Cutover", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = key, .ready = ready,
+	.title = "Cutover", .keys_now = keys_now, .enter = enter, .leave = leave, .draw = draw, .key = key, .ready = ready,
 	.help = "The clock runs from the first lock on the source until the target is the primary. Esc aborts at any point before the hand-over: everything is taken back, "
 		"the source is written to as before. If pgusher, its terminal or its host goes away, the locks go with it; the next start takes back the rest. "
 		"Arrows choose a step, s shows what is sent to the servers for it.",

@@ -1,9 +1,11 @@
 /* What came of it: the end, the proof, what needs attention, what is left, what to do next. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "journal/report.h"
+#include "widgets/markdown.h"
 #include "wizard_in.h"
 
 static void enter(struct wizard *w)
@@ -28,14 +30,14 @@ static int draw_proofs(const struct wizard *w, int y, int x, int end, int width)
 {
 	int n[3];
 	int64_t rows;
-	char buf[32];
+	char buf[48];
 
 	count(w, n, &rows);
 	if (n[0] + n[1] + n[2] == 0)
 		return y;
 	(void)put(y, x, 10, R_DIM, "Proof");
-	(void)putf(y++, x + 10, width - 10, n[1] ? R_BAD : n[2] ? R_WARN : R_GOOD, "%s %d equal (%s rows), %d different, %d not proven",
-		   glyph(n[1] ? G_FAIL : G_DONE), n[0], fmt_count(buf, sizeof buf, rows), n[1], n[2]);
+	(void)putf(y++, x + 10, width - 10, n[1] ? R_BAD : n[2] ? R_WARN : R_GOOD, "%s %d equal (%s), %d different, %d not proven",
+		   glyph(n[1] ? G_FAIL : G_DONE), n[0], fmt_things(buf, sizeof buf, rows, "row"), n[1], n[2]);
 	for (size_t i = 0; i < w->model.proofs.n && y < end; i++) {
 		const struct event *e = w->model.proofs.v[i].last;
 		if (e->state != ST_DONE)
@@ -142,25 +144,55 @@ static void draw_summary(struct wizard *w, int y, int x, int h, int width)
 	free(dir);
 }
 
+/* The report as it is read on a screen; laid out anew for another width. */
+static struct markdown *page;
+
+static void close_page(struct wizard *w)
+{
+	markdown_free(page);
+	page = NULL;
+	free(w->text);
+	w->text = NULL;
+}
+
+static void draw_page(struct wizard *w, int y, int x, int h, int width)
+{
+	char at[64];
+
+	if (!page || markdown_width(page) != width) {
+		markdown_free(page);
+		page = markdown_new(w->text, width, "checksum");
+	}
+	w->page = h - 1;
+	w->top = markdown_rows(page);
+	w->scroll = w->scroll > w->top - w->page ? w->top > w->page ? w->top - w->page : 0 : w->scroll;
+	markdown_draw(page, y, x, w->page, w->scroll);
+	(void)snprintf(at, sizeof at, "lines %d-%d of %d", w->scroll + 1, w->scroll + w->page < w->top ? w->scroll + w->page : w->top, w->top);
+	(void)put(y + h, x, width, R_DIM, at);
+}
+
 static void draw(struct wizard *w, int y, int x, int h, int width)
 {
-	w->page = h - 1;
-	if (!w->text) {
+	if (w->text)
+		draw_page(w, y, x, h, width);
+	else
 		draw_summary(w, y, x, h, width);
-		return;
-	}
-	w->top = put_wrapped(y, x, h, width, R_TEXT, w->text, w->scroll);
 }
 
 static void report(struct wizard *w)
 {
 	if (w->text) {
-		free(w->text);
-		w->text = NULL;
+		close_page(w);
 		return;
 	}
+	wizard_say(w, R_TEXT, "%s", "");
 	w->text = report_markdown(&w->model);
 	w->scroll = 0;
+}
+
+static void leave(struct wizard *w)
+{
+	close_page(w);
 }
 
 static void verify(struct wizard *w)
@@ -169,12 +201,22 @@ static void verify(struct wizard *w)
 	wizard_send(w, CMD_VERIFY, NULL, NULL);
 }
 
+static bool unfinished(const struct wizard *w)
+{
+	return !w->held && model_unfinished(&w->model);
+}
+
 static void resume(struct wizard *w)
 {
-	if (model_unfinished(&w->model))
-		wizard_go(w, AT_PREFLIGHT);
-	else
-		wizard_say(w, R_TEXT, "it has ended: there is nothing to go on with");
+	wizard_go(w, AT_PREFLIGHT);
+}
+
+/* One Enter too many shall not take the result away. */
+static void what_next(struct wizard *w)
+{
+	if (!w->text)
+		wizard_say(w, R_TITLE, unfinished(w) ? "g goes on with it, r reads the report, Esc is the start screen, q leaves"
+						     : "it has ended: r reads the report, Esc is the start screen, q leaves");
 }
 
 static void back(struct wizard *w)
@@ -190,13 +232,28 @@ static bool key(struct wizard *w, int k, bool special)
 	return w->text && wizard_scroll(&w->scroll, w->top, w->page, k, special);
 }
 
-static const struct key keys[] = {
-	{'r', false, "r", "report", report}, {'v', false, "v", "compare again", verify}, {'g', false, "g", "go on", resume}, {27, false, "Esc", "start screen", back},
-	{'q', false, "q", "quit", wizard_quit}, {0, false, NULL, NULL, NULL},
+#define VERIFY {'v', false, "v", "compare again", verify}
+#define ENTER {'\r', false, "", "", what_next}
+#define QUIT {'q', false, "q", "quit", wizard_quit}
+
+static const struct key keys_ended[] = {
+	{'r', false, "r", "read the report", report}, VERIFY, {27, false, "Esc", "start screen", back}, QUIT, ENTER, {0, false, NULL, NULL, NULL},
+};
+static const struct key keys_unfinished[] = {
+	{'g', false, "g", "go on with it", resume}, {'r', false, "r", "read the report", report}, {27, false, "Esc", "start screen", back}, QUIT, ENTER,
+	{0, false, NULL, NULL, NULL},
+};
+static const struct key keys_page[] = {
+	{0, false, "arrows, PgDn", "read", NULL}, {'r', false, "r", "summary", report}, {27, false, "Esc", "summary", back}, QUIT, {0, false, NULL, NULL, NULL},
 };
 
+static const struct key *keys_now(const struct wizard *w)
+{
+	return w->text ? keys_page : unfinished(w) ? keys_unfinished : keys_ended;
+}
+
 const struct screen screen_done = {
-	.title = "Done", .keys = keys, .enter = enter, .draw = draw, .key = key,
+	.title = "Done", .keys_now = keys_now, .enter = enter, .leave = leave, .draw = draw, .key = key,
 	.help = "Equal means: as many rows, and the same sum of hashes over all rows, as in the source's snapshot. Not proven means exactly that; it is never counted as "
 		"equal. v compares both sides as they are now, which differ where the source was written meanwhile.",
 };

@@ -3,21 +3,21 @@
 #include "wizard_in.h"
 
 struct card {
-	const char *title, *what, *downtime, *needs;
+	const char *title, *brief, *what, *downtime, *needs;
 	enum method method;
 	enum transfer transfer; /* of METHOD_DUMP */
 };
 
 static const struct card cards[] = {
-	{"Dump, streamed", "Rows go from server to server in several sessions; no file in between. The simplest way.",
+	{"Dump, streamed", "from server to server, no file in between", "Rows go from server to server in several sessions; no file in between. The simplest way.",
 	 "as long as the copy takes, if nothing may be lost: stop the writers before you start",
 	 "this host reaches both servers; pg_dump and pg_restore here", METHOD_DUMP, TRANSFER_STREAM},
-	{"Dump through a file", "pg_dump writes a file here, several tables at once; pg_restore reads it. The file can be kept, restored later, or again.",
+	{"Dump through a file", "pg_dump writes it here, pg_restore reads it", "pg_dump writes a file here, several tables at once; pg_restore reads it. The file can be kept, restored later, or again.",
 	 "the same, and somewhat longer: the restore begins when the dump is complete",
 	 "the same, and disk space here for the file", METHOD_DUMP, TRANSFER_FILE},
-	{"Through ssh (tunnel)", "The same, for a server that only another host can reach: pgusher keeps an ssh tunnel open to it while it works.",
+	{"Through ssh (tunnel)", "the same, where only another host reaches a server", "The same, for a server that only another host can reach: pgusher keeps an ssh tunnel open to it while it works.",
 	 "the same", "a login by key to that host, which asks nothing", METHOD_TUNNEL, TRANSFER_STREAM},
-	{"Subscription", "The copy, and then every change since, by logical replication: the target follows while the source goes on. You watch it until you switch.",
+	{"Subscription", "a copy that follows: seconds of downtime", "The copy, and then every change since, by logical replication: the target follows while the source goes on. You watch it until you switch.",
 	 "seconds, when you switch", "wal_level = logical on the source, and that the target itself reaches it; makes a publication, a slot and a role there",
 	 METHOD_SUBSCRIPTION, TRANSFER_STREAM},
 };
@@ -37,7 +37,10 @@ static int draw_card(const struct wizard *w, int i, int y, int x, int h, int wid
 	bool on = i == w->sel;
 
 	put_blank(y, x, 1, width, on ? R_SELECT : R_TEXT);
-	(void)putf(y++, x, width, on ? R_SELECT : R_TITLE, " %s %s", on ? glyph(G_SELECT) : " ", c->title);
+	(void)putf(y, x, width, on ? R_SELECT : R_TITLE, " %s %s", on ? glyph(G_SELECT) : " ", c->title);
+	if (!on && h < MIDDLE_H)
+		(void)put(y, x + 26, width - 26, R_DIM, c->brief);
+	y++;
 	if (!on && h < MIDDLE_H)
 		return y + 1;
 	y += put_lines(y, x + 4, 3, width - 6, R_TEXT, c->what);

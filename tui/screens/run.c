@@ -158,15 +158,25 @@ static bool valid(const struct wizard *w, int code)
 	return code == 'c' ? waiting_shown(w) && waiting_may_cancel(w) : code == 't' ? waiting_shown(w) : code != 'w' || waiting_any(w);
 }
 
+#define WAITING \
+	{'c', false, "c", "cancel its statement", waiting_cancel}, {'t', false, "t", "terminate...", waiting_terminate}, {'w', false, "w", "wait on", waiting_on}
+#define QUIT {'q', false, "q", "stop and leave...", wizard_quit}
+
 static const struct key keys[] = {
-	{'c', false, "c", "cancel its statement", waiting_cancel}, {'t', false, "t", "terminate...", waiting_terminate}, {'w', false, "w", "wait on", waiting_on},
-	{'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, {27, false, "Esc", "stop...", cancel}, {'q', false, "q", "stop and leave", wizard_quit},
-	{0, false, "arrows", "read the log", NULL},
+	WAITING, {'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, {27, false, "Esc", "stop...", cancel}, QUIT,
 	{0, false, NULL, NULL, NULL},
 };
+static const struct key keys_log[] = {
+	{'l', false, "l", "steps", log_toggle}, {27, false, "Esc", "steps", cancel}, {0, false, "arrows, PgUp", "older lines", NULL}, QUIT, {0, false, NULL, NULL, NULL},
+};
+
+static const struct key *keys_now(const struct wizard *w)
+{
+	return w->show_log ? keys_log : keys;
+}
 
 const struct screen screen_run = {
-	.title = "Run", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready, .valid = valid,
+	.title = "Run", .keys_now = keys_now, .enter = enter, .draw = draw, .key = key, .ready = ready, .valid = valid,
 	.help = "Each step is written to the journal before it begins and when it ends, so that whatever happens to this terminal or this host, pgusher knows afterwards "
 		"where it stood. If the terminal goes away the copy goes on without it. Bytes are those of the tables on the source; rows on the target are a little smaller. While "
 		"the creation of the slot waits for transactions that write, they are listed: c cancels the statement of the chosen one, t ends its session, after asking, w waits on.",

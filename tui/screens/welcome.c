@@ -39,11 +39,11 @@ static void monitor(struct wizard *w)
 }
 
 static const struct choice fresh[] = {
-	{"Begin", "choose a method, name both servers, look before anything happens", begin},
+	{"Begin", "Choose a method, name both servers, look before anything happens.", begin},
 };
 static const struct choice after_end[] = {
-	{"Look at the report of the last attempt", "what was moved, and the proof", report},
-	{"Begin again", "with the same settings, which can be changed on the way", begin},
+	{"Look at the report of the last attempt", "What was moved, and the proof.", report},
+	{"Begin again", "With the same settings, which can be changed on the way.", begin},
 };
 static void take_back(struct wizard *w)
 {
@@ -58,21 +58,21 @@ static void again(struct wizard *w)
 }
 
 static const struct choice half_way[] = {
-	{"Take it back", "the source is written to again, the target follows it", take_back},
-	{"Begin it again", "what is half done is taken back first, then it begins anew", again},
-	{"Look at its report", "what was done, what failed, what is left", report},
+	{"Take it back", "The source is written to again, the target follows it.", take_back},
+	{"Begin it again", "What is half done is taken back first, then it begins anew.", again},
+	{"Look at its report", "What was done, what failed, what is left.", report},
 };
 static const struct choice follows[] = {
-	{"Watch", "how far behind, how fast, what is wrong; to cut over from there", monitor},
-	{"Look at the report of the last attempt", "what was moved, and the proof", report},
-	{"End the replication", "removes subscription, slot, publication and role, after showing and asking", cleanup},
-	{"Walk through the screens", "with the same settings", begin},
+	{"Watch", "How far behind, how fast, what is wrong; the cutover begins there.", monitor},
+	{"Look at the report of the last attempt", "What was moved, and the proof.", report},
+	{"End the replication", "Removes subscription, slot, publication and role, after showing and asking.", cleanup},
+	{"Walk through the screens", "With the same settings.", begin},
 };
 static const struct choice unfinished[] = {
-	{"Go on with it", "what is done stays done; what was interrupted is looked at and repeated", resume},
-	{"Clean up what it left", "removes what the attempt made, after showing and asking", cleanup},
-	{"Look at its report", "what was done, what failed, what is left", report},
-	{"Change the settings first", "walk through the screens again", begin},
+	{"Go on with it", "What is done stays done; what was interrupted is looked at on the servers and done again. The plan says which, before anything runs.", resume},
+	{"Clean up what it left", "Removes what the attempt made, after showing and asking.", cleanup},
+	{"Look at its report", "What was done, what failed, what is left.", report},
+	{"Change the settings first", "Walk through the screens again.", begin},
 };
 
 static void look(struct wizard *w)
@@ -81,9 +81,9 @@ static void look(struct wizard *w)
 }
 
 static const struct choice running[] = {
-	{"Watch", "this screen follows it, and offers what is next when it has ended", look},
-	{"Look at its report so far", "what was done, what is proven already", report},
-	{"Walk through the screens", "nothing can be run under this name until it has ended", begin},
+	{"Watch", "This screen follows it, and offers what is next when it has ended.", look},
+	{"Look at its report so far", "What was done, what is proven already.", report},
+	{"Walk through the screens", "Nothing can be run under this name until it has ended.", begin},
 };
 
 static const struct choice *choices(const struct wizard *w, int *n)
@@ -190,10 +190,10 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 	w->page = n;
 	for (int i = 0; i < n && y < end; i++, y++) {
 		put_blank(y, x, 1, width, i == w->sel ? R_SELECT : R_TEXT);
-		int used = putf(y, x, width, i == w->sel ? R_SELECT : R_TEXT, " %s %s  ", i == w->sel ? glyph(G_SELECT) : " ", c[i].text);
-		if (i == w->sel && y + 1 < end)
-			(void)put(y, x + used, width - used, R_SELECT, c[i].more);
+		(void)putf(y, x, width, i == w->sel ? R_SELECT : R_TEXT, " %s %s ", i == w->sel ? glyph(G_SELECT) : " ", c[i].text);
 	}
+	if (w->sel < n && y < end) /* what the chosen one does */
+		(void)put_lines(y + (y + 1 < end), x + 3, 2, width - 3, R_DIM, c[w->sel].more);
 }
 
 static void choose(struct wizard *w)
@@ -214,7 +214,7 @@ static bool key(struct wizard *w, int k, bool special)
 }
 
 static const struct key keys[] = {
-	{'\r', false, "Enter", "choose", choose}, {0, false, "arrows", "move", NULL}, {'q', false, "q", "quit", wizard_quit}, {27, false, "", "", wizard_quit}, {0, false, NULL, NULL, NULL},
+	{'\r', false, "Enter", "choose", choose}, {0, false, "arrows", "move", NULL}, {'q', false, "q", "quit", wizard_quit}, {27, false, "", "", wizard_back}, {0, false, NULL, NULL, NULL},
 };
 
 const struct screen screen_welcome = {

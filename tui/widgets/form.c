@@ -221,6 +221,11 @@ bool form_store(struct form *fm, const char **wrong)
 	return good;
 }
 
+bool form_takes_text(const struct form *fm)
+{
+	return fm->rows[fm->focus].entry != NULL;
+}
+
 int form_rows(const struct form *fm)
 {
 	return (int)fm->n;

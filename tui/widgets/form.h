@@ -36,6 +36,7 @@ void form_draw(struct form *f);
 void form_cursor(struct form *f);
 /* Values into the slots. false: a number is none, *wrong says so. */
 bool form_store(struct form *f, const char **wrong);
+bool form_takes_text(const struct form *fm); /* a character typed now is a part of the text */
 int form_rows(const struct form *f);
 
 #endif
