@@ -163,7 +163,7 @@ static bool valid(const struct wizard *w, int code)
 #define QUIT {'q', false, "q", "stop and leave...", wizard_quit}
 
 static const struct key keys[] = {
-	WAITING, {'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, {27, false, "Esc", "stop...", cancel}, QUIT,
+	WAITING, {27, false, "Esc", "stop...", cancel}, {'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, QUIT,
 	{0, false, NULL, NULL, NULL},
 };
 static const struct key keys_log[] = {
