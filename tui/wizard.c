@@ -59,9 +59,13 @@ static bool too_small(void)
 /* The widgets lie where the terminal's size puts them. Where there is no room they wait until there is. */
 static void resized(struct wizard *w)
 {
+	bool unseen = too_small();
+
 	term_resized();
 	if (w->headless || too_small())
 		return;
+	if (unseen)
+		(void)flushinp(); /* keys that were pressed while nothing could be seen */
 	dialog_resized();
 	if (w->form)
 		form_resize(w->form, term_cols() - 8);
