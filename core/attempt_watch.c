@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "attempt_in.h"
+#include "base/clock.h"
 #include "method/hook.h"
+#include "watch/crossing.h"
 #include "watch/watch.h"
 
 static enum err_code emit_sample(struct sink *sink, const struct watch_sample *s, struct err *err)
@@ -18,23 +20,24 @@ static enum err_code emit_sample(struct sink *sink, const struct watch_sample *s
 	return sink_emit(sink, e, err);
 }
 
-/* The operator's command, once for each trouble. */
-static void ring(struct attempt *a, const struct watch_sample *s, bool *alarmed)
+/* The operator's command, once for each trouble that is new. */
+static void ring(struct attempt *a, const struct watch_sample *s, struct crossing *c)
 {
 	struct watch_alarm alarm[WATCH_ALARMS];
-	bool now = watch_alarms(s, alarm) > 0 && alarm[0].verdict == VERDICT_BLOCK;
-	struct err err = {0};
-	struct run r;
+	size_t n = crossing_take(c, alarm, watch_alarms(s, alarm), clock_mono_us());
 
-	if (now && !*alarmed && hook_there(a->m, HOOK_ALARM)) {
+	for (size_t i = 0; i < n && hook_there(a->m, HOOK_ALARM); i++) {
 		struct plan *p = plan_new("watch");
+		char *reason = xasprintf("%s: %s", alarm[i].verdict == VERDICT_BLOCK ? "ALARM" : "warn", alarm[i].text);
+		struct err err = {0};
+		struct run r;
 		attempt_init_run(&r, a, p, NULL, "watch");
-		if (hook_run(&r, HOOK_ALARM, SIDE_TARGET, alarm[0].text, a->cancel, &err) != ERR_OK && err.code != ERR_CANCELLED)
+		if (hook_run(&r, HOOK_ALARM, SIDE_TARGET, reason, a->cancel, &err) != ERR_OK && err.code != ERR_CANCELLED)
 			run_note(&r, "alarm", "%s", err.msg);
 		run_release(&r, false);
 		plan_free(p);
+		free(reason);
 	}
-	*alarmed = now;
 }
 
 enum err_code attempt_watch(struct attempt *a, struct err *err)
@@ -48,12 +51,12 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 		return rc;
 	char *dir = migration_state_dir(a->m), *app = xasprintf("pgusher watch %.32s", a->m->name);
 	struct watch *w = watch_new(a->m, dir, app, a->cancel);
-	bool alarmed = false;
+	struct crossing c = {0};
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
 		struct watch_sample s;
 		watch_take(w, &s);
 		if (!cancel_raised(a->cancel)) {
-			ring(a, &s, &alarmed); /* before the front end sees it, which may leave at once */
+			ring(a, &s, &c); /* before the front end sees it, which may leave at once */
 			rc = emit_sample(a->sink, &s, err);
 			(void)poll(&p, 1, a->m->refresh_ms);
 		}

@@ -88,7 +88,7 @@ static const struct setting keys[] = {
 	HOOK("hand_over", HOOK_HAND_OVER, "point the application to the target (edit and RELOAD pgbouncer, then RESUME); a status other than 0 takes all back"),
 	HOOK("after_hand_over", HOOK_AFTER_HAND_OVER, "the target is the primary and answers"),
 	HOOK("after_rollback", HOOK_AFTER_ROLLBACK, "the old source is the primary again; point the application to it"),
-	HOOK("alarm", HOOK_ALARM, "the watcher raised an alarm: PGUSHER_REASON says which"),
+	HOOK("alarm", HOOK_ALARM, "something went wrong while it was watched, once for each: PGUSHER_REASON says what (ALARM: ..., or warn: ...)"),
 	{"hooks", "timeout", T_INT, M(hooks.timeout_s), 1, 3600, "30", "seconds that a command may take; then it is stopped, and that is a failure"},
 	{"ui", "theme", T_TEXT, M(theme), 0, 0, NULL, "a name of the themes folder"},
 	{"ui", "ascii", T_BOOL, M(ascii), 0, 0, "no", "no line-drawing characters"},

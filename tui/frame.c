@@ -14,6 +14,7 @@ const struct key *screen_keys(const struct wizard *w)
 	return s->keys_now ? s->keys_now(w) : s->keys;
 }
 
+/* Only the footer leaves out what means nothing now: the key itself says why. */
 bool key_valid(const struct wizard *w, const struct key *k)
 {
 	return !screens[w->at]->valid || k->special || screens[w->at]->valid(w, k->code);

@@ -341,7 +341,7 @@ static void global_or_screen(struct wizard *w, int key, bool special)
 	const struct screen *s = screens[w->at];
 
 	for (const struct key *k = screen_keys(w); k->shown; k++)
-		if (k->fn && k->code == key && k->special == special && key_valid(w, k)) {
+		if (k->fn && k->code == key && k->special == special) {
 			k->fn(w);
 			return;
 		}
@@ -490,7 +490,7 @@ int wizard_run(struct migration *m, bool loaded)
 	model_init(&w.model);
 	wizard_look(&w);
 	screens[AT_WELCOME]->enter(&w);
-	if (loaded && wizard_follows(&w))
+	if (loaded && (wizard_follows(&w) || (wizard_half_way(&w) && !w.held && !str_eq(w.model.begin->sql, "finalize"))))
 		wizard_go(&w, AT_MONITOR);
 	loop(&w);
 	dialog_close();

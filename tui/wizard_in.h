@@ -91,7 +91,7 @@ bool log_key(struct wizard *w, int key, bool special);
 int step_draw(const struct model_item *it, int y, int x, int width, bool on); /* the next row */
 
 /* What makes the other side the primary, or back, in screens/cutover.c: goes there and begins it. */
-enum change_kind { CHANGE_CUTOVER, CHANGE_REHEARSE, CHANGE_TAKE_BACK, CHANGE_ROLLBACK, CHANGE_FINALIZE, CHANGE_N };
+enum change_kind { CHANGE_CUTOVER, CHANGE_REHEARSE, CHANGE_TAKE_BACK, CHANGE_TAKE_BACK_ROLLBACK, CHANGE_ROLLBACK, CHANGE_FINALIZE, CHANGE_N };
 void cutover_begin(struct wizard *w, enum change_kind kind);
 const char *cutover_title(const struct wizard *w);
 void cutover_quit(struct wizard *w); /* asks, while it runs */

@@ -37,13 +37,14 @@ static const struct column columns[] = {
 
 struct list { struct watch_alarm *v; size_t n; };
 
-static void __attribute__((format(printf, 4, 5))) add(struct list *l, enum verdict v, const char *todo, const char *fmt, ...)
+static void __attribute__((format(printf, 5, 6))) add(struct list *l, const char *id, enum verdict v, const char *todo, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (l->n == WATCH_ALARMS)
 		return;
 	struct watch_alarm *a = &l->v[l->n++];
+	a->id = id;
 	a->verdict = v;
 	va_start(ap, fmt);
 	(void)vsnprintf(a->text, sizeof a->text, fmt, ap);
@@ -54,19 +55,19 @@ static void __attribute__((format(printf, 4, 5))) add(struct list *l, enum verdi
 static void of_ends(const struct watch_sample *s, struct list *l)
 {
 	if (s->fenced)
-		add(l, VERDICT_BLOCK, "if none is on: pgusher cutover --abort opens it again", "the source refuses writes: a cutover is on, or was interrupted");
+		add(l, "fenced", VERDICT_BLOCK, "if none is on: pgusher cutover --abort opens it again", "the source is closed to writers: a cutover is on, or was interrupted");
 	if (!s->source_ok)
-		add(l, VERDICT_BLOCK, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent",
+		add(l, "source", VERDICT_BLOCK, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent",
 		    "the source does not answer: %s", s->source_error);
 	if (!s->target_ok)
-		add(l, VERDICT_BLOCK, "while the target is away the slot keeps WAL on the source's disk", "the target does not answer: %s", s->target_error);
+		add(l, "target", VERDICT_BLOCK, "while the target is away the slot keeps WAL on the source's disk", "the target does not answer: %s", s->target_error);
 	if (s->failed_over == GUARD_LOST)
-		add(l, VERDICT_BLOCK, "rows are missing on the target: pgusher cleanup, then copy again; or find them with pgusher verify, when the writers pause, and bring them over by hand",
+		add(l, "lost", VERDICT_BLOCK, "rows are missing on the target: pgusher cleanup, then copy again; or find them with pgusher verify, when the writers pause, and bring them over by hand",
 		    "%s", s->failover);
 	else if (s->failed_over == GUARD_OTHER)
-		add(l, VERDICT_BLOCK, "look where [target] host leads to", "%s", s->failover);
+		add(l, "other", VERDICT_BLOCK, "look where [target] host leads to", "%s", s->failover);
 	else if (s->failed_over == GUARD_UNPROVEN)
-		add(l, VERDICT_WARN, "the cutover compares every table anyway; to know it earlier: pgusher verify, when the writers pause", "%s", s->failover);
+		add(l, "unproven", VERDICT_WARN, "the cutover compares every table anyway; to know it earlier: pgusher verify, when the writers pause", "%s", s->failover);
 }
 
 static void of_slot(const struct watch_sample *s, struct list *l)
@@ -74,21 +75,21 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 	char t[32];
 
 	if (s->source_ok && !s->slot_exists && s->target_ok && s->sub_exists)
-		add(l, VERDICT_BLOCK, "pgusher cleanup, then start again from the copy: no slot made later can bring back what it had",
+		add(l, "slot gone", VERDICT_BLOCK, "pgusher cleanup, then start again from the copy: no slot made later can bring back what it had",
 		    "the slot %s is gone from the source: changes are lost", s->slot);
 	if (strcmp(s->wal_status, "lost") == 0)
-		add(l, VERDICT_BLOCK, "pgusher cleanup, then start again from the copy, with a larger max_slot_wal_keep_size",
+		add(l, "wal lost", VERDICT_BLOCK, "pgusher cleanup, then start again from the copy, with a larger max_slot_wal_keep_size",
 		    "the source has thrown away WAL that the slot needs");
 	else if (strcmp(s->wal_status, "unreserved") == 0)
-		add(l, VERDICT_BLOCK, "raise max_slot_wal_keep_size on the source and reload, now", "the next checkpoint of the source may throw away WAL that the slot needs");
+		add(l, "wal", VERDICT_BLOCK, "raise max_slot_wal_keep_size on the source and reload, now", "the next checkpoint of the source may throw away WAL that the slot needs");
 	else if (s->full_s >= 0 && s->full_s < DAY_S)
-		add(l, s->full_s < SOON_S ? VERDICT_BLOCK : VERDICT_WARN, "raise max_slot_wal_keep_size on the source and reload, or find out why the target does not keep up",
+		add(l, "slot full", s->full_s < SOON_S ? VERDICT_BLOCK : VERDICT_WARN, "raise max_slot_wal_keep_size on the source and reload, or find out why the target does not keep up",
 		    "at this rate the slot is lost in %s", fmt_secs(t, sizeof t, s->full_s));
 	if (s->held_bytes > HELD_BYTES)
-		add(l, VERDICT_WARN, "look at the source's disk; pgusher cleanup ends the replication and sets it free", "the slot keeps %s of WAL on the source's disk",
+		add(l, "held", VERDICT_WARN, "look at the source's disk; pgusher cleanup ends the replication and sets it free", "the slot keeps %s of WAL on the source's disk",
 		    fmt_bytes(t, sizeof t, (double)s->held_bytes));
 	if (s->xmin_age > XMIN_AGE)
-		add(l, VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
+		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
 }
 
 static void of_worker(const struct watch_sample *s, struct list *l)
@@ -98,22 +99,22 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 	if (!s->target_ok)
 		return;
 	if (!s->sub_exists && s->source_ok && !s->slot_exists) {
-		add(l, VERDICT_BLOCK, "pgusher run begins one; pgusher status says what was done here", "there is no subscription, nor a slot for one");
+		add(l, "none", VERDICT_BLOCK, "pgusher run begins one; pgusher status says what was done here", "there is no subscription, nor a slot for one");
 	} else if (!s->sub_exists) {
-		add(l, VERDICT_BLOCK, "the slot on the source fills its disk while nobody reads from it: pgusher cleanup", "the subscription %s is not on the target", s->subscription);
+		add(l, "subscription", VERDICT_BLOCK, "the slot on the source fills its disk while nobody reads from it: pgusher cleanup", "the subscription %s is not on the target", s->subscription);
 	} else if (!s->enabled) {
-		add(l, VERDICT_BLOCK, "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled", s->subscription);
+		add(l, "disabled", VERDICT_BLOCK, "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled", s->subscription);
 	} else if (!s->worker) {
-		add(l, VERDICT_BLOCK, put_right, "no apply worker runs on the target%s", s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : "");
+		add(l, "worker", VERDICT_BLOCK, put_right, "no apply worker runs on the target%s", s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : "");
 	} else if (s->source_ok && s->slot_exists && !s->slot_active) {
-		add(l, VERDICT_WARN, "it tries again by itself; when that lasts: can the target still reach the source?", "the worker has no connection to the source");
+		add(l, "connection", VERDICT_WARN, "it tries again by itself; when that lasts: can the target still reach the source?", "the worker has no connection to the source");
 	}
 	if (s->worker && s->restarts > 2)
-		add(l, VERDICT_WARN, put_right, "the apply worker was started %lld times within 20 s", (long long)s->restarts);
+		add(l, "worker", VERDICT_WARN, put_right, "the apply worker was started %lld times within 20 s", (long long)s->restarts);
 	if (s->sync_errors > 0 && s->ready < s->tables)
-		add(l, VERDICT_WARN, "the target's log says why; it is tried again by itself", "failed copies of a table: %lld", (long long)s->sync_errors);
+		add(l, "sync", VERDICT_WARN, "the target's log says why; it is tried again by itself", "failed copies of a table: %lld", (long long)s->sync_errors);
 	if (s->conflicts > 0)
-		add(l, VERDICT_WARN, "somebody writes to the target: its log names the rows; compare with pgusher verify", "%lld conflict%s on the target", (long long)s->conflicts, s->conflicts == 1 ? "" : "s");
+		add(l, "conflicts", VERDICT_WARN, "somebody writes to the target: its log names the rows; compare with pgusher verify", "%lld conflict%s on the target", (long long)s->conflicts, s->conflicts == 1 ? "" : "s");
 }
 
 static void of_pace(const struct watch_sample *s, struct list *l)
@@ -121,10 +122,10 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 	char b[32], t[32];
 
 	if (s->drift[0])
-		add(l, VERDICT_BLOCK, "make the same change on the target, the source's wider types and new columns there first; a new table must be added to the publication",
+		add(l, "drift", VERDICT_BLOCK, "make the same change on the target, the source's wider types and new columns there first; a new table must be added to the publication",
 		    "tables differ between source and target: %s", s->drift);
 	if (s->source_ok && s->target_ok && s->worker && s->lag_bytes > BEHIND_BYTES && s->lag_s > BEHIND_S && s->level_s < 0)
-		add(l, VERDICT_WARN, "the source writes faster than the target applies: look at the target's disk and CPU, and at long transactions on the source",
+		add(l, "behind", VERDICT_WARN, "the source writes faster than the target applies: look at the target's disk and CPU, and at long transactions on the source",
 		    "the target falls behind: %s, %s", fmt_bytes(b, sizeof b, (double)s->lag_bytes), fmt_secs(t, sizeof t, s->lag_s));
 }
 
@@ -134,9 +135,9 @@ static void of_rest(const struct watch_sample *s, struct list *l)
 	char t[32];
 
 	if (s->held_bytes > HELD_BYTES)
-		add(l, VERDICT_WARN, "pgusher cleanup sets it free", "the slot keeps %s of WAL on the old server's disk", fmt_bytes(t, sizeof t, (double)s->held_bytes));
+		add(l, "held", VERDICT_WARN, "pgusher cleanup sets it free", "the slot keeps %s of WAL on the old server's disk", fmt_bytes(t, sizeof t, (double)s->held_bytes));
 	if (s->talkers > 0)
-		add(l, VERDICT_WARN, "point them to the new primary; on the old one they can only read", "%lld session%s still on the old server: %.240s", (long long)s->talkers,
+		add(l, "talkers", VERDICT_WARN, "point them to the new primary; on the old one they can only read", "%lld session%s still on the old server: %.240s", (long long)s->talkers,
 		    s->talkers == 1 ? " is" : "s are", s->who_talks);
 }
 
@@ -147,7 +148,11 @@ bool watch_is_safe(const struct watch_sample *s)
 
 static int worse(const void *a, const void *b)
 {
-	return (int)((const struct watch_alarm *)b)->verdict - (int)((const struct watch_alarm *)a)->verdict;
+	const struct watch_alarm *x = a, *y = b;
+
+	if (x->verdict != y->verdict)
+		return (int)y->verdict - (int)x->verdict;
+	return x < y ? -1 : x > y;
 }
 
 size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS])
@@ -213,6 +218,7 @@ json_t *watch_sample_json(const struct watch_sample *s)
 		(void)json_object_set_new(o, "verdict", json_string(verdict_name(a[i].verdict)));
 		(void)json_object_set_new(o, "text", event_string(a[i].text));
 		(void)json_object_set_new(o, "todo", event_string(a[i].todo));
+		(void)json_object_set_new(o, "id", json_string(a[i].id));
 		(void)json_array_append_new(list, o);
 	}
 	(void)json_object_set_new(j, "alarms", list);

@@ -54,6 +54,7 @@ struct watch_sample {
 };
 
 struct watch_alarm {
+	const char *id;        /* stable, a constant: "lag" */
 	enum verdict verdict;  /* WARN or BLOCK */
 	char text[320], todo[400];
 };

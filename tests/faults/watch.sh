@@ -8,7 +8,9 @@ lab psql a postgres -q -c 'CREATE DATABASE shop TEMPLATE template0'
 lab psql a shop -q -c 'CREATE TABLE t (id int PRIMARY KEY, v text)' -c "INSERT INTO t SELECT g, 'x' FROM generate_series(1, 1000) g" -c 'CREATE TABLE u (id int PRIMARY KEY)'
 source_sql() { lab psql a shop -At -c "$1"; }
 target_sql() { lab psql b shop -At -c "$1"; }
-ini case a shop b shop '[ui]' 'refresh = 200'
+printf '#!/bin/sh\nprintf "%%s\\n" "$PGUSHER_REASON" >>%s/rung\n' "$WORK" >"$WORK/alarm.sh"
+chmod +x "$WORK/alarm.sh"
+ini case a shop b shop '[ui]' 'refresh = 200' '[hooks]' "alarm = $WORK/alarm.sh"
 ok 'runs' exits 0 pgusher run case --yes
 
 "$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
@@ -33,6 +35,7 @@ target_sql 'INSERT INTO t VALUES (2000, $$mine$$)'
 source_sql "INSERT INTO t VALUES (2000, 'theirs')"
 within 4 'a row that is in the way: the worker' '"alarms":\[\{"verdict":"BLOCK","text":"no apply worker'
 within 12 'a row that is in the way: counted' '"apply_errors":[1-9]'
+ok 'a row that is in the way: the command rang once, not with each sample' test "$(grep -c 'no apply worker' "$WORK/rung")" = 1
 target_sql 'DELETE FROM t WHERE id = 2000'
 well 20
 

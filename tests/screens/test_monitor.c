@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "bed.h"
 
@@ -119,10 +120,109 @@ static void test_slot_wait_cancel(void **state)
 	free(text);
 }
 
+/* ---- a cutover that was killed ---- */
+
+/* What the COMMENT of the publication and the setting say when pgusher was killed behind its fence (method/phase.h). */
+static void test_killed_cutover_is_said_first(void **state)
+{
+	struct bed *b = *state;
+	char *path, *text, at[48];
+	static const char fence[] = "COMMENT ON PUBLICATION pgusher_move IS 'pgusher fenced this database for a moment; before: '";
+
+	NEED_SERVERS(b);
+	struct term *t = bed_follows(b, "");
+	term_expect(t, "follows its source");
+	assert_false(term_has(t, "CLOSED TO WRITERS"));
+	term_key(t, "q");
+	(void)term_end(t);
+	bed_sql(b, A, b->db, fence);
+	char *sql = xasprintf("ALTER DATABASE %s SET default_transaction_read_only = on", b->db);
+	bed_sql(b, A, NULL, sql);
+	free(sql);
+	path = xasprintf("%s/state/move/journal.jsonl", b->dir);
+	FILE *f = fopen(path, "ae");
+	(void)snprintf(at, sizeof at, "%lld", (long long)clock_wall_us());
+	assert_true(f && fprintf(f, "{\"at_us\":%s,\"kind\":\"begin\",\"id\":\"killed\",\"title\":\"move\",\"text\":\"me@here\",\"n\":1,\"sql\":\"cutover\"}\n", at) > 0 && fclose(f) == 0);
+	free(path);
+	t = bed_open(b);
+	term_expect(t, "THE SOURCE IS CLOSED TO WRITERS: a cutover was interrupted");
+	assert_int_equal(term_find(t, "THE SOURCE IS CLOSED", NULL), 2); /* first of all */
+	assert_true(term_has(t, "B take it back"));
+	term_key(t, "B");
+	assert_true(term_wait_text(t, "it has ended", LONG_MS));
+	term_key(t, K_ENTER);
+	term_expect(t, "follows its source");
+	term_expect_gone(t, "CLOSED TO WRITERS");
+	assert_false(term_has(t, "B take it back"));
+	term_key(t, "q");
+	(void)term_end(t);
+	sql = xasprintf("SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase AND d.datname = '%s'", b->db);
+	assert_string_equal(bed_value(b, A, NULL, sql), "0");
+	free(sql);
+	text = journal(b);
+	assert_non_null(strstr(text, "taken back"));
+	free(text);
+}
+
+/* ---- alarms ---- */
+
+static int bells(const struct term *t)
+{
+	size_t n;
+	const char *p = term_bytes(t, &n);
+	int found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += p[i] == '\a';
+	return found;
+}
+
+/* Until the clock in the head has moved on so often: of samples there are more. */
+static void pass_seconds(struct term *t, int n)
+{
+	int64_t end = clock_deadline(LONG_MS);
+
+	for (char last[16] = ""; n >= 0 && clock_poll_ms(end) > 0; (void)term_read(t, 50)) {
+		const char *row = term_row(t, 0), *now = row + strlen(row) - 8;
+		if (!str_eq(now, last)) {
+			(void)snprintf(last, sizeof last, "%s", now);
+			n--;
+		}
+	}
+	assert_true(n < 0);
+}
+
+/* The bell, and the operator's command: once, however many samples still say so. */
+static void test_alarm_rings_once(void **state)
+{
+	struct bed *b = *state;
+	char *rung = xasprintf("%s/rung", b->dir), *more = xasprintf("[hooks]\nalarm = sh -c 'echo \"$PGUSHER_REASON\" >>%s'\n[ui]\nrefresh = 100\n", rung);
+
+	NEED_SERVERS(b);
+	struct term *t = bed_follows(b, more);
+	term_expect(t, "nothing is wrong");
+	int before = bells(t);
+	bed_sql(b, B, b->db, "ALTER SUBSCRIPTION pgusher_move DISABLE");
+	term_expect(t, "ALARM");
+	term_expect(t, "is disabled");
+	pass_seconds(t, 3);
+	assert_int_equal(bells(t) - before, 1);
+	char *text = bed_read_file(rung);
+	assert_string_equal(text, "ALARM: the subscription pgusher_move is disabled\n");
+	free(text);
+	bed_sql(b, B, b->db, "ALTER SUBSCRIPTION pgusher_move ENABLE");
+	term_expect(t, "nothing is wrong");
+	term_key(t, "q");
+	(void)term_end(t);
+	free(rung);
+	free(more);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel)};
+	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel),
+		T(test_killed_cutover_is_said_first), T(test_alarm_rings_once)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

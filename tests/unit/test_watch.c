@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "watch/guard.h"
+#include "watch/crossing.h"
 #include "watch/ready.h"
 #include "watch/watch.h"
 
@@ -301,10 +302,36 @@ static void where_a_timeline_ends(void **state)
 	assert_int_equal(guard_fork("1\t0/zz\tx\n1 0/5 x", 1), -1);
 }
 
+/* Once when it begins; again only after it was quiet for a while; a worse one is news. */
+static void rings_once(void **state)
+{
+	struct watch_alarm a[2] = {{.id = "one", .verdict = VERDICT_WARN}, {.id = "two", .verdict = VERDICT_BLOCK}};
+	struct crossing c = {0};
+	int64_t t = 1000000, quiet = CROSSING_QUIET_US;
+
+	(void)state;
+	assert_int_equal(crossing_take(&c, a, 1, t), 1);
+	for (int i = 1; i <= 100; i++)
+		assert_int_equal(crossing_take(&c, a, 1, t += 1000000), 0);
+	assert_int_equal(crossing_take(&c, a, 2, t), 1);
+	assert_string_equal(a[0].id, "two"); /* the new one comes first */
+	assert_int_equal(crossing_take(&c, a, 2, t + quiet - 1), 0);
+	t += quiet - 1;
+	assert_int_equal(crossing_take(&c, a, 0, t + quiet), 0);
+	assert_int_equal(crossing_take(&c, a, 2, t + quiet), 2);
+	for (int i = 0; i < 2; i++)
+		a[i].verdict = VERDICT_BLOCK;
+	assert_int_equal(crossing_take(&c, a, 2, t + quiet + 1), 1);
+	a[0].verdict = VERDICT_WARN; /* better, and as bad again a moment later: no news */
+	assert_int_equal(crossing_take(&c, a, 2, t + quiet + 2), 0);
+	a[0].verdict = VERDICT_BLOCK;
+	assert_int_equal(crossing_take(&c, a, 2, t + quiet + 3), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ready_or_not),
+		cmocka_unit_test(rings_once), cmocka_unit_test(ready_or_not),
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),

@@ -19,6 +19,7 @@ static const struct change changes[CHANGE_N] = {
 	[CHANGE_REHEARSE] = {CMD_REHEARSE, "rehearse", NULL, "Rehearsal", "A rehearsal: everything is timed, nobody is held back, nothing is changed."},
 	[CHANGE_ROLLBACK] = {CMD_ROLLBACK, "rollback", NULL, "Rollback", NULL},
 	[CHANGE_FINALIZE] = {CMD_FINALIZE, "finalize", NULL, "Finalize", "All that the migration made is removed on both sides; after it there is no way back."},
+	[CHANGE_TAKE_BACK_ROLLBACK] = {CMD_ROLLBACK, "rollback", "0", "Take back", "An interrupted rollback is taken back: the target is written to again, the old source follows it."},
 	[CHANGE_TAKE_BACK] = {CMD_CUTOVER, "cutover", "0", "Take back", "An interrupted cutover is taken back: the source is written to again, the target follows it."},
 };
 

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "closed.h"
+#include "watch/crossing.h"
 #include "watch/ready.h"
 #include "watch/sample.h"
 #include "wizard_in.h"
@@ -12,12 +14,15 @@
 #define LABEL 10
 #define STALE_S 5.0
 
-static bool alarmed; /* the bell rings once for each trouble */
+static struct crossing rung; /* the bell rings once for each trouble */
+static int64_t heard_us;     /* of the newest sample that it has heard of */
 static bool all;     /* every condition of a cutover, instead of the gauges */
 
 static void enter(struct wizard *w)
 {
-	alarmed = all = w->show_log = false;
+	rung = (struct crossing){0};
+	heard_us = 0;
+	all = w->show_log = false;
 	if (w->model.end) /* leaving is not giving up */
 		w->exit_code = (int)w->model.end->n;
 	wizard_send(w, CMD_WATCH, NULL, NULL);
@@ -128,15 +133,26 @@ static int draw_facts(const struct watch_sample *s, int y, int x, int width)
 	return y;
 }
 
+/* Whatever part of the screen is shown. */
+static void ring(const struct watch_sample *s)
+{
+	struct watch_alarm a[WATCH_ALARMS];
+
+	if (s->at_us == heard_us)
+		return;
+	heard_us = s->at_us;
+	if (crossing_take(&rung, a, watch_alarms(s, a), clock_mono_us()) > 0)
+		term_beep();
+}
+
 static int draw_alarms(const struct watch_sample *s, int y, int x, int end, int width)
 {
 	struct watch_alarm a[WATCH_ALARMS];
 	size_t n = watch_alarms(s, a);
 
-	if (n > 0 && a[0].verdict == VERDICT_BLOCK && !alarmed)
-		term_beep();
-	alarmed = n > 0 && a[0].verdict == VERDICT_BLOCK;
 	for (size_t i = 0; i < n && y < end; i++) {
+		if (str_eq(a[i].id, "fenced")) /* closed.c has said it */
+			continue;
 		bool bad = a[i].verdict == VERDICT_BLOCK;
 		(void)putf(y, x, LABEL, bad ? R_BAD : R_WARN, "%s %s", glyph(G_FAIL), bad ? "ALARM" : "warn");
 		y += put_lines(y, x + LABEL, end - y < 3 ? end - y : 3, width - LABEL, bad ? R_BAD : R_WARN, a[i].text);
@@ -246,11 +262,15 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 	struct watch_sample s;
 	int end = y + h;
 
+	bool seen = w->model.sample && watch_sample_from_text(&s, w->model.sample->text);
+	if (seen)
+		ring(&s);
 	if (w->show_log) {
 		log_draw(w, y, x, h, width);
 		return;
 	}
-	if (!w->model.sample || !watch_sample_from_text(&s, w->model.sample->text)) {
+	y = closed_draw(w, seen ? &s : NULL, y, x, width);
+	if (!seen) {
 		(void)put(y, x, width, R_DIM, w->busy ? "looking at both servers..." : "nothing is watched");
 		return;
 	}
@@ -312,7 +332,7 @@ static void abandon(struct wizard *w)
 
 static void cut_over(struct wizard *w)
 {
-	if (handed_over(w))
+	if (handed_over(w) && !wizard_half_way(w))
 		wizard_say(w, R_TEXT, "it was cut over: the target is the primary");
 	else
 		cutover_begin(w, CHANGE_CUTOVER);
@@ -356,15 +376,29 @@ static void back(struct wizard *w)
 		wizard_go(w, AT_WELCOME);
 }
 
+static bool valid(const struct wizard *w, int code)
+{
+	bool over = handed_over(w);
+
+	switch (code) {
+	case 'B': return closed_shown(w);
+	case 'b': case 'F': return over;
+	case 'c': return !over || wizard_half_way(w);
+	case 'R': case 'x': return !over;
+	default: return true;
+	}
+}
+
 static const struct key keys[] = {
+	{'B', false, "B", "take it back", closed_take_back},
 	{'q', false, "q", "leave it", wizard_quit}, {'c', false, "c", "cut over...", cut_over}, {'R', false, "R", "rehearse", rehearse},
-	{'v', false, "v", "conditions", toggle_all}, {'x', false, "x", "abandon...", abandon}, {'b', false, "b", "roll back, after a cutover", roll_back}, {'F', false, "F", "finalize, after a cutover", finalize},
+	{'v', false, "v", "conditions", toggle_all}, {'x', false, "x", "abandon...", abandon}, {'b', false, "b", "roll back...", roll_back}, {'F', false, "F", "finalize...", finalize},
 	{'l', false, "l", "log", log_toggle},
 	{'r', false, "r", "report", report}, {27, false, "Esc", "back", back}, {0, false, NULL, NULL, NULL},
 };
 
 const struct screen screen_monitor = {
-	.title = "Monitor", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = log_key, .ready = ready,
+	.title = "Monitor", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = log_key, .ready = ready, .valid = valid,
 	.help = "The target follows the source whether pgusher looks or not: leaving changes nothing, and starting it again with the same settings comes back here. Behind is "
 		"what the target has not confirmed, in bytes of WAL, and the age of the newest change it has. The slot keeps WAL on the source until the target has it: when the "
 		"target is away for long, that fills the source's disk. c makes the target the primary, after a look and the database's name; R says beforehand how long writes would "

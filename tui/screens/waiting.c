@@ -136,10 +136,12 @@ void waiting_cancel(struct wizard *w)
 	struct blocker b[BLOCKERS_MAX];
 	size_t n = blockers(w, b), sel = choice(b, n);
 
-	if (n > 0 && blocker_may_cancel(&b[sel]))
+	if (n == 0)
+		return;
+	if (blocker_may_cancel(&b[sel]))
 		answer(w, "cancel", b[sel].pid);
 	else
-		wizard_say(w, R_WARN, n > 0 && b[sel].pid > 0 ? "it runs no statement that could be cancelled; t ends its session" : "it has no session; y copies the statement that ends it");
+		wizard_say(w, R_WARN, b[sel].pid > 0 ? "it runs no statement that could be cancelled; t ends its session" : "it has no session; y copies the statement that ends it");
 }
 
 static int64_t asked; /* about whom the open question is */
@@ -155,7 +157,9 @@ void waiting_terminate(struct wizard *w)
 	struct blocker b[BLOCKERS_MAX];
 	size_t n = blockers(w, b), sel = choice(b, n);
 
-	if (n == 0 || !blocker_may_terminate(&b[sel])) {
+	if (n == 0)
+		return;
+	if (!blocker_may_terminate(&b[sel])) {
 		wizard_say(w, R_WARN, "it has no session; y copies the statement that ends it");
 		return;
 	}

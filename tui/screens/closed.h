@@ -1,0 +1,16 @@
+#ifndef PGUSHER_TUI_CLOSED_H
+#define PGUSHER_TUI_CLOSED_H
+/*
+ * closed - the first thing that the monitor says after a cutover that was killed: whether the source is closed to writers, as the
+ * source itself says, and what opens it again. Main thread.
+ */
+#include "watch/sample.h"
+#include "wizard_in.h"
+
+/* s NULL: nobody has looked yet. Returns the next row; y when there is nothing to say. */
+int closed_draw(const struct wizard *w, const struct watch_sample *s, int y, int x, int width);
+/* There is something to be taken back, and nobody else is at it. */
+bool closed_shown(const struct wizard *w);
+void closed_take_back(struct wizard *w);
+
+#endif
