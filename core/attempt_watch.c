@@ -1,12 +1,16 @@
 /* Watching a replication that runs. Declared in attempt.h. */
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "attempt_in.h"
 #include "base/clock.h"
 #include "method/hook.h"
+#include "pg/patience.h"
 #include "watch/crossing.h"
 #include "watch/watch.h"
+
+#define AGAIN_S 8 /* the longest wait between two tries to open a tunnel */
 
 static enum err_code emit_sample(struct sink *sink, const struct watch_sample *s, struct err *err)
 {
@@ -40,8 +44,37 @@ static void ring(struct attempt *a, const struct watch_sample *s, struct crossin
 	}
 }
 
+/* The tunnels of a watch: one that broke is opened again, later and later. */
+struct ways { struct patience patience[2]; struct err broken[2]; };
+
+static void open_ways(struct attempt *a, struct ways *w)
+{
+	for (int i = 0; i < 2; i++) {
+		bool away = w->broken[i].code != ERR_OK;
+		if (away ? !patience_may_pass(&w->broken[i]) || patience_left_s(&w->patience[i]) > 0 : !route_broken(a->route, (enum side)i))
+			continue;
+		if (!away)
+			w->patience[i] = (struct patience){.most_s = AGAIN_S};
+		if (route_open(a->route, (enum side)i, &w->broken[i]) == ERR_OK)
+			w->broken[i] = (struct err){0};
+		else
+			(void)patience_more(&w->patience[i], &w->broken[i]);
+	}
+}
+
+/* ssh knows better than libpq why an end does not answer. */
+static void say_ways(const struct ways *w, struct watch_sample *s)
+{
+	char *const says[2] = {s->source_error, s->target_error};
+
+	for (int i = 0; i < 2; i++)
+		if (*says[i] && w->broken[i].code != ERR_OK)
+			(void)snprintf(says[i], sizeof s->source_error, "again in %d s (try %d): %s", patience_left_s(&w->patience[i]), w->patience[i].tries + 1, w->broken[i].msg);
+}
+
 enum err_code attempt_watch(struct attempt *a, struct err *err)
 {
+	struct ways ways = {0};
 	struct pollfd p = {.fd = a->cancel->fd, .events = POLLIN};
 	enum err_code rc = ERR_OK;
 
@@ -54,7 +87,9 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 	struct crossing c = {0};
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
 		struct watch_sample s;
+		open_ways(a, &ways);
 		watch_take(w, &s);
+		say_ways(&ways, &s);
 		if (!cancel_raised(a->cancel)) {
 			ring(a, &s, &c); /* before the front end sees it, which may leave at once */
 			rc = emit_sample(a->sink, &s, err);

@@ -9,6 +9,7 @@
 #include "attempt.h"
 #include "base/clock.h"
 #include "checks/gather.h"
+#include "endpoint_test.h"
 #include "host/password.h"
 #include "journal/journal.h"
 #include "pg/session.h"
@@ -153,6 +154,16 @@ static void on_blame(void *arg, enum side side, struct err *err)
 	(void)route_blame(&((struct engine *)arg)->route, side, err);
 }
 
+static void on_again(void *arg, enum side side, const struct patience *p, int left_s, const struct err *why)
+{
+	post(arg, event_again(side_name(side), why->msg, left_s, p->tries + 1, p->of));
+}
+
+static enum err_code on_reach(void *arg, enum side side, struct err *err)
+{
+	return route_open(&((struct engine *)arg)->route, side, err);
+}
+
 /* A tunnel that does not come up is a finding, not the end of the survey. */
 static enum err_code open_routes(struct engine *e, struct err *err)
 {
@@ -182,7 +193,7 @@ static enum err_code survey(struct engine *e, bool findings, struct err *err)
 {
 	enum err_code free_rc = not_held(e, err);
 
-	const struct gather_hooks hooks = {.facts = on_facts, .finding = findings ? on_finding : no_finding, .blame = on_blame, .arg = e};
+	const struct gather_hooks hooks = {.facts = on_facts, .finding = findings ? on_finding : no_finding, .blame = on_blame, .again = on_again, .reach = on_reach, .arg = e};
 	char *app = xasprintf("pgusher %.32s", e->m.name);
 
 	forget_survey(e);
@@ -225,86 +236,6 @@ static enum err_code setup(struct engine *e, const struct command *c)
 		forget_survey(e);
 		model_forget_findings(&e->sink.live);
 	}
-	return ERR_OK;
-}
-
-static void hop(struct engine *e, enum side side, const char *title, enum state st, const char *text, const char *hint)
-{
-	struct event *ev = event_new(EV_TEST, side_name(side));
-
-	ev->state = st;
-	xreplace(&ev->title, title);
-	xreplace(&ev->text, text);
-	xreplace(&ev->hint, hint);
-	post(e, ev);
-}
-
-static void hops_failed(struct engine *e, enum side side, const struct err *err)
-{
-	bool login = err->code == ERR_AUTH && !strstr(err->msg, "ssh says"), database = err->code == ERR_SQL;
-
-	hop(e, side, "server answers", login || database ? ST_DONE : ST_FAILED, login || database ? "yes" : err->msg,
-	    login || database ? NULL : err->hint);
-	if (login || database)
-		hop(e, side, "login", database ? ST_DONE : ST_FAILED, database ? "yes" : err->msg, database ? NULL : err->hint);
-	if (database)
-		hop(e, side, "database", ST_FAILED, err->msg, err->hint);
-}
-
-static enum err_code test_tunnel(struct engine *e, enum side side, struct err *err)
-{
-	const struct endpoint *ep = &e->m.end[side];
-
-	if (str_empty(ep->ssh))
-		return ERR_OK;
-	char *where = tunnel_resolve(ep, &e->cancel);
-	hop(e, side, "ssh login", ST_RUNNING, where, NULL);
-	enum err_code rc = route_open(&e->route, side, err);
-	if (rc == ERR_OK)
-		hop(e, side, "ssh login", ST_DONE, where ? where : ep->ssh, NULL);
-	else if (rc != ERR_CANCELLED)
-		hop(e, side, "ssh login", ST_FAILED, err->msg, err->hint);
-	free(where);
-	return rc;
-}
-
-static enum err_code test(struct engine *e, enum side side, struct err *err)
-{
-	const struct endpoint *ep = &e->m.end[side];
-	struct session *s = NULL;
-	PGresult *res = NULL;
-	bool exists = true;
-
-	enum err_code rc = password_ask(&e->m.end[side], side, &e->cancel, err);
-	if (rc == ERR_OK)
-		rc = test_tunnel(e, side, err);
-	if (rc != ERR_OK)
-		return rc;
-	hop(e, side, "server answers", ST_RUNNING, NULL, NULL);
-	rc = gather_connect(ep, side, "pgusher", &e->cancel, &s, &exists, err);
-	if (rc != ERR_OK)
-		rc = route_blame(&e->route, side, err);
-	if (rc == ERR_OK)
-		rc = session_exec(s, "SELECT current_setting('server_version'), current_user, pg_is_in_recovery(), current_database(),"
-				     " pg_size_pretty(pg_database_size(current_database()))", 0, NULL, 10000, &res, err);
-	if (rc != ERR_OK) {
-		if (rc != ERR_CANCELLED)
-			hops_failed(e, side, err);
-		session_close(s);
-		return rc;
-	}
-	char *text = xasprintf("PostgreSQL %s%s", cell(res, 0, 0), cell_bool(res, 0, 2) ? ", in recovery (a standby)" : "");
-	hop(e, side, "server answers", ST_DONE, text, NULL);
-	free(text);
-	hop(e, side, "login", ST_DONE, cell(res, 0, 1), NULL);
-	if (exists)
-		text = xasprintf("%s, %s", cell(res, 0, 3), cell(res, 0, 4));
-	else
-		text = xasprintf("%s does not exist yet; it will be created", ep->dbname);
-	hop(e, side, "database", ST_DONE, text, NULL);
-	free(text);
-	PQclear(res);
-	session_close(s);
 	return ERR_OK;
 }
 
@@ -482,7 +413,7 @@ static enum err_code dispatch(struct engine *e, const struct command *c, struct 
 	case CMD_SETUP:
 		return setup(e, c);
 	case CMD_TEST:
-		return test(e, c->side, err);
+		return endpoint_test(&e->route, c->side, err);
 	case CMD_CHECK:
 		return check(e, err);
 	case CMD_FIX:

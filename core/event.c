@@ -18,7 +18,7 @@ static const struct kind kinds[EV_KINDS] = {
 	[EV_PROOF] = {"proof", true},   [EV_NOTE] = {"note", true},     [EV_GATE] = {"gate", true},
 	[EV_ANSWER] = {"answer", true}, [EV_END] = {"end", true},       [EV_TEST] = {"test", false},
 	[EV_PROGRESS] = {"progress", false}, [EV_SAMPLE] = {"sample", false}, [EV_LOG] = {"log", false}, [EV_BUSY] = {"busy", false},
-	[EV_READY] = {"ready", false},  [EV_WAIT] = {"wait", false},
+	[EV_READY] = {"ready", false},  [EV_WAIT] = {"wait", false},    [EV_AGAIN] = {"again", false},
 };
 
 static const char *const state_names[] = {"none", "waiting", "running", "done", "skipped", "failed", "cancelled"};
@@ -106,6 +106,23 @@ struct event *event_dup(const struct event *e)
 	for (size_t i = 0; i < COUNT(texts); i++)
 		*text_at(d, i) = xstrdup(*text_at(e, i));
 	return d;
+}
+
+struct event *event_again(const char *side, const char *why, int64_t left_s, int64_t which, int64_t of)
+{
+	struct event *e = event_new(EV_AGAIN, side);
+
+	xreplace(&e->text, why);
+	e->n = left_s;
+	e->a = which;
+	e->b = of;
+	return e;
+}
+
+char *event_again_words(const struct event *e)
+{
+	return e->n > 0 ? xasprintf("does not answer: again in %lld s (%lld/%lld)", (long long)e->n, (long long)e->a, (long long)e->b)
+			: xasprintf("is asked again (%lld/%lld)", (long long)e->a, (long long)e->b);
 }
 
 bool event_durable(const struct event *e)

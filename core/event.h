@@ -36,6 +36,7 @@ enum event_kind {
 	EV_WAIT,    /* coalesced. id the wait, state running: text whom for, as JSON (pg/blockers.h); done: for nobody any more */
 	EV_LOG,     /* may be dropped. title tool, text line */
 	EV_BUSY,    /* state running|done: a command of the operator is being worked on. title what */
+	EV_AGAIN,   /* coalesced. a read got no answer and is tried again. id source|target, text why, n seconds until then (0: now, or no more), a which try it will be, b of how many */
 	EV_READY,   /* a command ended: id command name, state done|failed, text error, hint */
 	EV_KINDS
 };
@@ -61,6 +62,9 @@ void event_free(struct event *e);
 struct event *event_dup(const struct event *e);
 bool event_durable(const struct event *e);
 
+struct event *event_again(const char *side, const char *why, int64_t left_s, int64_t which, int64_t of);
+/* The same in words: "does not answer: again in 4 s (3/5)". Caller frees. */
+char *event_again_words(const struct event *e);
 /* A JSON string of any bytes: those that are not UTF-8 become "?". New reference. */
 json_t *event_string(const char *s);
 json_t *event_to_json(const struct event *e); /* new reference */

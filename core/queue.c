@@ -168,7 +168,7 @@ bool queue_told(struct queue *q, const char *id, struct command *c)
 /* Progress that nobody has seen yet is replaced. Caller holds the mutex. */
 static bool coalesce(struct queue *q, struct event *e)
 {
-	if (e->kind != EV_PROGRESS && e->kind != EV_SAMPLE && e->kind != EV_WAIT)
+	if (e->kind != EV_PROGRESS && e->kind != EV_SAMPLE && e->kind != EV_WAIT && e->kind != EV_AGAIN)
 		return false;
 	for (struct waiting *w = q->head; w; w = w->next)
 		if (w->e->kind == e->kind && str_eq(w->e->id, e->id)) {

@@ -40,6 +40,31 @@ void frame_head(const struct wizard *w)
 	(void)put(0, term_cols() - width - 1, width, R_HEAD, right);
 }
 
+/* Above the keys, over what the screen has there. */
+static void say_at(int y, enum role role, const char *text)
+{
+	int lines = text_width(text) > term_cols() - 2 ? 2 : 1;
+
+	put_blank(y - lines, 1, lines, term_cols() - 2, R_TEXT);
+	(void)put_lines(y - lines, 1, lines, term_cols() - 2, role, text);
+}
+
+/* Who does not answer, and when it is asked again; NULL: everybody does. Caller frees. */
+static char *again(const struct wizard *w)
+{
+	struct str s = {0};
+
+	for (int i = 0; i < 2; i++) {
+		const struct event *e = w->busy ? w->model.again[i] : NULL;
+		if (!e)
+			continue;
+		char *words = event_again_words(e);
+		str_addf(&s, "%s%s %s, Esc stops it: %s", s.len ? "; " : "", side_name((enum side)i), words, e->text ? e->text : "");
+		free(words);
+	}
+	return s.len > 0 ? str_take(&s) : NULL;
+}
+
 void frame_foot(const struct wizard *w)
 {
 	int x = 1, y = term_rows() - 1;
@@ -53,11 +78,12 @@ void frame_foot(const struct wizard *w)
 	}
 	(void)put(y, term_cols() - 8, 2, R_KEY, "F1");
 	(void)put(y, term_cols() - 5, 4, R_FOOT, "help");
-	if (!w->said)
-		return;
-	int lines = text_width(w->said) > term_cols() - 2 ? 2 : 1;
-	put_blank(y - lines, 1, lines, term_cols() - 2, R_TEXT);
-	(void)put_lines(y - lines, 1, lines, term_cols() - 2, w->said_role, w->said);
+	char *wait = again(w);
+	if (wait)
+		say_at(y, R_WARN, wait);
+	else if (w->said)
+		say_at(y, w->said_role, w->said);
+	free(wait);
 }
 
 void frame_too_small(const struct wizard *w)

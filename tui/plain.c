@@ -26,6 +26,7 @@ struct plain {
 	struct engine *e;
 	struct model model;
 	int64_t progress_us;
+	int64_t again[2];      /* by side: which try was said last */
 	bool waiting;          /* for the EV_READY of `command` */
 	const char *command;
 	enum err_code result;
@@ -157,12 +158,26 @@ static void say_sample(const struct event *e)
 	}
 }
 
+/* Once for each wait; the seconds that go by are for screens. */
+static void say_again(struct plain *p, const struct event *e)
+{
+	int64_t *said = &p->again[str_eq(e->id, side_name(SIDE_TARGET))];
+
+	if (e->n == 0 || *said == e->a)
+		return;
+	*said = e->a;
+	char *text = event_again_words(e);
+	say(e, e->id, text, e->text);
+	free(text);
+}
+
 static void say_event(struct plain *p, const struct event *e)
 {
 	switch (e->kind) {
 	case EV_BEGIN: say(e, "begin", e->id, e->text); break;
 	case EV_RESUME: say(e, "resume", e->id, e->text); break;
-	case EV_FACTS: say(e, e->id, e->title, e->text); sub("", e->hint); break;
+	case EV_AGAIN: say_again(p, e); break;
+	case EV_FACTS: p->again[0] = p->again[1] = 0; say(e, e->id, e->title, e->text); sub("", e->hint); break;
 	case EV_FINDING: say_finding(e); break;
 	case EV_ACK: say(e, "accepted", e->id, e->text); break;
 	case EV_STEP: say_step(p, e); break;

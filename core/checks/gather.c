@@ -11,15 +11,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "checks/probes.h"
 #include "host/place.h"
 #include "host/process.h"
 #include "pg/choice.h"
-#include "pg/logical.h"
+#include "pg/patience.h"
 #include "pg/session.h"
 
 #define ROUTE_TRIES 3
 #define REACH_MS 25000
-#define PROBE_MS 20000
 
 /* One thread's work; results are handed over by `done` under the mutex. */
 struct reader {
@@ -37,6 +37,10 @@ struct reader {
 	bool unstable;
 	pthread_mutex_t *mu;
 	int wake;
+	/* the engine's: the thread has ended, and is started again later */
+	bool waiting;
+	struct patience patience;
+	int told_s;
 };
 
 unsigned migration_sides(const struct migration *m)
@@ -259,88 +263,7 @@ static void look_at_disk(struct survey *s, struct cancel *cancel)
 	free(p);
 }
 
-static enum err_code probe_walsender(const struct migration *m, const char *app, struct cancel *cancel, struct err *err)
-{
-	struct session_options opt = {.application_name = app, .replication = true, .raw = true};
-	struct session *s;
-	enum err_code rc = session_open(&s, &m->end[SIDE_SOURCE], &opt, cancel, err);
-
-	if (rc == ERR_OK)
-		rc = session_exec(s, "IDENTIFY_SYSTEM", 0, NULL, PROBE_MS, NULL, err);
-	session_close(s);
-	return rc;
-}
-
-/*
- * The target connects for real, and the rollback leaves nothing: it finds what is wrong with route, pg_hba.conf and password. As
- * the role that the subscription will have, or, before that one is made, as ours.
- */
-static enum err_code probe_from_target(const struct migration *m, const struct reader r[2], const char *app, struct cancel *cancel, struct err *err)
-{
-	const struct endpoint *dst = &m->end[SIDE_TARGET];
-	struct endpoint src = m->end[SIDE_SOURCE];
-	struct session_options opt = {.application_name = app, .dbname = r[SIDE_TARGET].exists ? NULL : dst->maintenance_db, .read_write = true};
-	struct session *s = NULL, *as = NULL;
-	struct str sql = {0};
-	const char *user = m->sub.role ? m->sub.role : r[SIDE_SOURCE].facts->role, *password = secret_text(&r[SIDE_SOURCE].password);
-
-	if (m->sub.role && !str_eq(m->sub.role, src.user)) { /* its password is where libpq finds it */
-		struct session_options as_role = {.application_name = app};
-		src.user = m->sub.role;
-		src.password = (struct secret){0};
-		if (session_open(&as, &src, &as_role, cancel, err) != ERR_OK)
-			return err_prefix(err, "as %s", m->sub.role);
-		password = session_password(as) ? session_password(as) : "";
-	}
-	char *conninfo = subscription_conninfo(m, user, password);
-	str_add(&sql, "BEGIN; CREATE SUBSCRIPTION pgusher_probe CONNECTION ");
-	sql_literal(&sql, conninfo);
-	str_add(&sql, " PUBLICATION pgusher_probe WITH (slot_name = NONE, create_slot = false, enabled = false, copy_data = false); ROLLBACK");
-	enum err_code rc = session_open(&s, dst, &opt, cancel, err);
-	if (rc == ERR_OK) {
-		subscription_hush(s);
-		rc = session_exec(s, str_text(&sql), 0, NULL, PROBE_MS, NULL, err);
-	}
-	session_close(s);
-	session_close(as);
-	explicit_bzero(sql.data, sql.len);
-	explicit_bzero(conninfo, strlen(conninfo));
-	free(conninfo);
-	str_fini(&sql);
-	return rc;
-}
-
-/* The same the other way, as a reverse link will be; our login, and the maintenance database while the target's does not exist. */
-static enum err_code probe_from_source(const struct migration *m, const struct reader r[2], const char *app, struct cancel *cancel, struct err *err)
-{
-	struct session_options opt = {.application_name = app, .read_write = true};
-	struct migration there = *m; /* only looked at */
-	struct session *s = NULL;
-	struct str sql = {0};
-	struct link l;
-
-	link_back(&l, m);
-	(void)snprintf(l.role, sizeof l.role, "%s", r[SIDE_TARGET].facts->role);
-	if (!r[SIDE_TARGET].exists)
-		there.end[SIDE_TARGET].dbname = there.end[SIDE_TARGET].maintenance_db;
-	char *conninfo = link_conninfo(&there, &l, secret_text(&r[SIDE_TARGET].password));
-	str_add(&sql, "BEGIN; CREATE SUBSCRIPTION pgusher_probe CONNECTION ");
-	sql_literal(&sql, conninfo);
-	str_add(&sql, " PUBLICATION pgusher_probe WITH (slot_name = NONE, create_slot = false, enabled = false, copy_data = false); ROLLBACK");
-	enum err_code rc = session_open(&s, &m->end[SIDE_SOURCE], &opt, cancel, err);
-	if (rc == ERR_OK) {
-		subscription_hush(s);
-		rc = session_exec(s, str_text(&sql), 0, NULL, PROBE_MS, NULL, err);
-	}
-	session_close(s);
-	explicit_bzero(sql.data, sql.len);
-	explicit_bzero(conninfo, strlen(conninfo));
-	free(conninfo);
-	str_fini(&sql);
-	return rc;
-}
-
-static void probe(struct survey_box *b, const struct reader r[2], const char *app, struct cancel *cancel)
+static void probe(struct survey_box *b, const struct reader r[2], const struct gather_hooks *hooks)
 {
 	const struct migration *m = b->s.m;
 
@@ -348,11 +271,9 @@ static void probe(struct survey_box *b, const struct reader r[2], const char *ap
 	b->s.probed = m->method == METHOD_SUBSCRIPTION && !m->sub.adopt && r[SIDE_SOURCE].facts && r[SIDE_TARGET].facts;
 	if (!b->s.probed)
 		return;
-	(void)probe_walsender(m, app, cancel, &b->s.walsender);
-	if (r[SIDE_TARGET].facts->may_subscribe)
-		(void)probe_from_target(m, r, app, cancel, &b->s.from_target);
-	if (m->cut.reverse && r[SIDE_SOURCE].facts->may_subscribe && !r[SIDE_SOURCE].facts->in_recovery)
-		(void)probe_from_source(m, r, app, cancel, &b->s.from_source);
+	const struct probing p = {.m = m, .facts = {r[SIDE_SOURCE].facts, r[SIDE_TARGET].facts}, .target_exists = r[SIDE_TARGET].exists, .app = r->app,
+				  .password = {&r[SIDE_SOURCE].password, &r[SIDE_TARGET].password}, .cancel = r->cancel, .hooks = hooks};
+	probes_ask(&p, &b->s);
 }
 
 /* A side that could not be read says nothing: only the checks that tell why run, the others are not "OK". */
@@ -419,6 +340,57 @@ static void choose_tools(struct survey_box *b)
 	b->s.tool_reason = b->reason;
 }
 
+static bool start_reader(struct reader *r)
+{
+	r->done = r->waiting = false;
+	r->started = pthread_create(&r->thread, NULL, reader_main, r) == 0;
+	return r->started;
+}
+
+/* It did not answer, and may a moment later. */
+static bool ask_later(struct survey_box *b, struct reader *r, const struct gather_hooks *hooks)
+{
+	if (r->facts || b->s.hop[r->side].code != ERR_OK || cancel_raised(r->cancel))
+		return false;
+	struct err why = r->err;
+	if (!patience_more(&r->patience, &why))
+		return false;
+	if (hooks->blame)
+		hooks->blame(hooks->arg, r->side, &r->err); /* ssh may know more */
+	r->waiting = true;
+	r->told_s = -1;
+	return true;
+}
+
+/* Those that wait: how long still, or is it time? Returns ms until this must be looked at again; -1: none waits. */
+static int tend(struct reader r[2], const struct gather_hooks *hooks)
+{
+	int ms = -1;
+
+	for (int i = 0; i < 2; i++) {
+		if (!r[i].waiting)
+			continue;
+		int left_s = cancel_raised(r[i].cancel) ? 0 : patience_left_s(&r[i].patience);
+		if (left_s != r[i].told_s && hooks->again)
+			hooks->again(hooks->arg, r[i].side, &r[i].patience, left_s, &r[i].err);
+		r[i].told_s = left_s;
+		ms = 200;
+		if (left_s > 0)
+			continue;
+		struct err why = {0};
+		if (!cancel_raised(r[i].cancel) && (!hooks->reach || hooks->reach(hooks->arg, r[i].side, &why) == ERR_OK)) {
+			r[i].err = (struct err){0};
+			if (start_reader(&r[i]))
+				continue;
+			(void)err_set(&why, ERR_IO, "cannot start a thread");
+		}
+		r[i].err = why.code ? why : r[i].err;
+		r[i].waiting = why.code && patience_more(&r[i].patience, &why);
+		r[i].done = !r[i].waiting; /* as if the thread had come back with it */
+	}
+	return ms;
+}
+
 enum err_code gather(struct survey_box *b, const char *app, struct cancel *cancel, const struct gather_hooks *hooks, struct err *err)
 {
 	pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -434,11 +406,11 @@ enum err_code gather(struct survey_box *b, const char *app, struct cancel *cance
 	bool *ran = xcalloc(n_checks, sizeof *ran);
 	for (int i = 0; i < 2; i++) {
 		r[i] = (struct reader){.m = b->s.m, .side = (enum side)i, .app = app, .cancel = cancel, .mu = &mu, .wake = wake,
-				     .err = b->s.hop[i]};
+				     .err = b->s.hop[i], .patience = PATIENCE};
 		if (!(sides & (1u << i)))
 			have |= i == SIDE_SOURCE ? NEEDS_SOURCE : NEEDS_TARGET | NEEDS_ROUTE;
-		else if (pthread_create(&r[i].thread, NULL, reader_main, &r[i]) == 0)
-			r[i].started = true, left++;
+		else if (start_reader(&r[i]))
+			left++;
 		else
 			rc = err_set(err, ERR_IO, "cannot start a thread");
 	}
@@ -447,25 +419,31 @@ enum err_code gather(struct survey_box *b, const char *app, struct cancel *cance
 	look_at_disk(&b->s, cancel);
 	have |= NEEDS_DISK;
 	while (left > 0) {
-		struct pollfd p = {.fd = wake, .events = POLLIN};
+		int wait_ms = tend(r, hooks);
+		/* the threads watch the cancel, and always come back; who waits for the next try does so here */
+		struct pollfd p[2] = {{.fd = wake, .events = POLLIN}, {.fd = wait_ms < 0 ? -1 : cancel->fd, .events = POLLIN}};
 		uint64_t v;
-		(void)poll(&p, 1, -1); /* the threads watch the cancel, and always come back */
+		(void)poll(p, 2, wait_ms);
 		ssize_t got = read(wake, &v, sizeof v);
 		(void)got;
 		for (int i = 0; i < 2; i++) {
 			(void)pthread_mutex_lock(&mu);
-			bool done = r[i].started && r[i].done && !r[i].taken;
+			bool done = r[i].done && !r[i].taken && !r[i].waiting;
 			(void)pthread_mutex_unlock(&mu);
 			if (!done)
 				continue;
-			(void)pthread_join(r[i].thread, NULL);
+			if (r[i].started)
+				(void)pthread_join(r[i].thread, NULL);
+			r[i].started = false;
+			if (ask_later(b, &r[i], hooks))
+				continue;
 			left--;
 			take_result(b, &r[i], &have, hooks);
 			if (left == 0) {
 				if (b->s.m->sub.adopt && r[SIDE_SOURCE].facts && r[SIDE_TARGET].facts)
 					choice_mark(b->s.m, r[SIDE_SOURCE].facts, r[SIDE_TARGET].facts);
 				choose_tools(b);
-				probe(b, r, app, cancel);
+				probe(b, r, hooks);
 				for (int k = 0; k < 2 && b->s.tool && b->s.m->tools_prefix.n; k++)
 					if (b->s.facts[k])
 						try_reach(&b->s, &r[k], cancel);

@@ -5,12 +5,17 @@
  * run as soon as what they need has landed. Engine thread.
  */
 #include "checks/checks.h"
+#include "pg/patience.h"
 
 struct gather_hooks {
 	void (*facts)(void *arg, enum side side, const struct facts *f);
 	void (*finding)(void *arg, struct finding *f); /* may keep it: it is emptied by moving, then freed by gather */
 	/* A connection to a side failed: may say better why. May be NULL. */
 	void (*blame)(void *arg, enum side side, struct err *err);
+	/* A side does not answer, and is asked again in left_s seconds; 0: now, or no more. Each second. May be NULL. */
+	void (*again)(void *arg, enum side side, const struct patience *p, int left_s, const struct err *why);
+	/* Before it is asked again: the way there (a tunnel that broke). May be NULL. */
+	enum err_code (*reach)(void *arg, enum side side, struct err *err);
 	void *arg;
 };
 

@@ -45,7 +45,7 @@ void model_fini(struct model *m)
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_clear(lists[i]);
-	struct event *all[] = {m->begin, m->end, m->facts[0], m->facts[1], m->gate, m->busy, m->action, m->sample, m->wait};
+	struct event *all[] = {m->begin, m->end, m->facts[0], m->facts[1], m->again[0], m->again[1], m->gate, m->busy, m->action, m->sample, m->wait};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		event_free(all[i]);
 	for (size_t i = 0; i < m->log_n; i++)
@@ -368,9 +368,23 @@ static void put_test(struct model *m, struct event *e)
 	(void)list_add(&m->tests, e);
 }
 
+static enum side side_of(const struct event *e)
+{
+	return str_eq(e->id, side_name(SIDE_TARGET)) ? SIDE_TARGET : SIDE_SOURCE;
+}
+
 static void facts(struct model *m, struct event *e)
 {
-	replace(&m->facts[str_eq(e->id, side_name(SIDE_TARGET)) ? SIDE_TARGET : SIDE_SOURCE], e);
+	replace(&m->again[side_of(e)], NULL);
+	replace(&m->facts[side_of(e)], e);
+}
+
+/* What is asked right now has been answered when the next thing happens. */
+static void answered(struct model *m, bool all)
+{
+	for (int i = 0; i < 2; i++)
+		if (m->again[i] && (all || m->again[i]->n == 0))
+			replace(&m->again[i], NULL);
 }
 
 static void end(struct model *m, struct event *e)
@@ -403,11 +417,11 @@ void model_apply(struct model *m, struct event *e)
 	case EV_BEGIN: begin(m, e); break;
 	case EV_RESUME: resume(m, e); break;
 	case EV_FACTS: facts(m, e); break;
-	case EV_FINDING: put_finding(m, e); break;
+	case EV_FINDING: answered(m, false); put_finding(m, e); break;
 	case EV_ACK: ack(m, e); break;
 	case EV_FIX: (void)list_add(&m->fixes, e); break;
 	case EV_PLAN: put_plan(m, e); break;
-	case EV_STEP: put_step(m, e); break;
+	case EV_STEP: answered(m, true); put_step(m, e); break;
 	case EV_ACTION: replace(&m->action, event_dup(e)); put_timed(&m->actions, e); break;
 	case EV_LEFT: put_left(m, e); break;
 	case EV_REMOVED: removed(m, e); break;
@@ -422,7 +436,8 @@ void model_apply(struct model *m, struct event *e)
 	case EV_SAMPLE: sample(m, e); break;
 	case EV_WAIT: put_wait(m, e); break;
 	case EV_LOG: log_add(m, e); break;
-	case EV_BUSY: busy(m, e); break;
+	case EV_BUSY: answered(m, true); busy(m, e); break;
+	case EV_AGAIN: replace(&m->again[side_of(e)], e); break;
 	case EV_READY: case EV_KINDS: event_free(e); break;
 	}
 }

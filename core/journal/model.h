@@ -38,6 +38,7 @@ struct model {
 	int64_t begin_mono_us, end_mono_us; /* of the two, monotonic in this process */
 	struct event *facts[2];    /* by side */
 	struct event *gate;        /* open gate, or NULL */
+	struct event *again[2];    /* by side: it does not answer, and is asked again; NULL: it does */
 	struct event *busy;        /* what the engine is working on, or NULL */
 	struct event *action;      /* newest EV_ACTION */
 	struct event *wait;        /* EV_WAIT, while the running step waits for others; or NULL */

@@ -104,7 +104,7 @@ enum err_code work_cut_proof(struct run *r, const void *arg, struct err *err)
 		return ERR_OK;
 	int64_t end = c->began_us + c->max_us, budget = r->m->cut.verify_budget_s ? clock_deadline(r->m->cut.verify_budget_s * INT64_C(1000)) : end;
 	bool late;
-	enum err_code rc = work_read_both(r, migration_cut_verify(r->m), budget < end ? budget : end, &late, err);
+	enum err_code rc = work_read_both(r, migration_cut_verify(r->m), budget < end ? budget : end, &late, NULL, err);
 
 	(void)arg;
 	if (rc == ERR_OK && late && budget >= end)

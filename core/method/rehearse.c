@@ -171,7 +171,7 @@ static enum err_code work_time_proof(struct run *r, const void *arg, struct err 
 {
 	bool late;
 	int64_t t0 = clock_mono_us(), budget = r->m->cut.verify_budget_s ? clock_deadline(r->m->cut.verify_budget_s * INT64_C(1000)) : 0;
-	enum err_code rc = work_read_both(r, migration_cut_verify(r->m), budget, &late, err);
+	enum err_code rc = work_read_both(r, migration_cut_verify(r->m), budget, &late, NULL, err);
 
 	(void)arg;
 	if (rc != ERR_OK)

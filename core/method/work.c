@@ -16,12 +16,14 @@
 #include "method/replication.h"
 #include "method/rows.h"
 #include "pg/choice.h"
+#include "pg/patience.h"
 #include "verify/store.h"
 
 #define NARROW_KEYS 20   /* of one unequal table */
 #define NARROW_TABLES 5  /* more would take long and say no more */
 #define CHANGED_SHOWN 10
-#define RETRY_LAST_S 32 /* the last wait of 1, 2, 4 ... */
+#define RETRY_TRIES 7   /* of the proof: after 1, 2, 4 ... 32 s */
+#define RETRY_LAST_S 32
 
 static enum err_code open_snapshot(struct run *r, struct err *err)
 {
@@ -323,19 +325,28 @@ static void emit_rest(struct run *r)
 		run_note(r, "not verified", "%s", r->verify->not_verified.v[i]);
 }
 
-/* The next try is seen coming; ERR_CANCELLED. */
-static enum err_code count_down(struct run *r, int seconds, const struct err *why, struct err *err)
+struct rereading { struct run *r; enum side side; const struct err *why; };
+
+static void tell_rereading(void *arg, const struct patience *p, int left_s)
 {
-	for (int left = seconds; left > 0; left--) {
-		struct event *e = event_new(EV_PROGRESS, r->step ? r->step->id : NULL);
-		struct pollfd fd = {.fd = r->cancel->fd, .events = POLLIN};
-		event_text(&e->text, "%s: next try in %d s", why->msg, left);
-		run_emit(r, e);
-		(void)poll(&fd, 1, 1000);
-		if (cancel_raised(r->cancel))
-			return err_set(err, ERR_CANCELLED, "cancelled");
-	}
-	return ERR_OK;
+	const struct rereading *a = arg;
+
+	run_emit(a->r, event_again(side_name(a->side), a->why->msg, left_s, p->tries + 1, p->of));
+}
+
+/* Reading harms nobody. False: it is not tried again, *err says why. */
+static bool read_again(struct run *r, enum side side, struct patience *p, struct err *err)
+{
+	struct rereading a = {.r = r, .side = side, .why = err};
+
+	if (!patience_more(p, err))
+		return false;
+	(void)r->blame(r->arg, side, err);
+	run_note(r, "read again", "the %s's proof is read again: %s", side_name(side), err->msg);
+	if (patience_wait(p, r->cancel, tell_rereading, &a))
+		return true;
+	(void)err_set(err, ERR_CANCELLED, "cancelled");
+	return false;
 }
 
 static enum err_code read_target(struct run *r, struct err *err)
@@ -349,22 +360,16 @@ static enum err_code read_target(struct run *r, struct err *err)
 	return rc;
 }
 
-/* Reading harms nobody: a connection that broke is tried again, later and later. */
 static enum err_code read_target_patiently(struct run *r, struct err *err)
 {
+	struct patience p = {.of = RETRY_TRIES, .most_s = RETRY_LAST_S};
 	enum err_code rc = read_target(r, err);
 
-	for (int wait = 1; wait <= RETRY_LAST_S && (rc == ERR_LOST || rc == ERR_CONNECT || rc == ERR_TIMEOUT); wait *= 2) {
-		struct err why = *err;
-		(void)r->blame(r->arg, SIDE_TARGET, &why);
-		run_note(r, "read again", "the target's proof is read again: %s", why.msg);
-		rc = count_down(r, wait, &why, err);
-		if (rc == ERR_OK) {
-			verify_forget(r->verify, SIDE_TARGET);
-			rc = read_target(r, err);
-		}
+	while (rc != ERR_OK && read_again(r, SIDE_TARGET, &p, err)) {
+		verify_forget(r->verify, SIDE_TARGET);
+		rc = read_target(r, err);
 	}
-	return rc;
+	return rc == ERR_OK ? ERR_OK : err->code;
 }
 
 enum err_code work_proof(struct run *r, const void *arg, struct err *err)
@@ -422,12 +427,15 @@ static enum err_code wait_both(struct run *r, struct verify_job *const jobs[2], 
 	}
 }
 
-enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadline_us, bool *late, struct err *err)
+enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadline_us, bool *late, enum side *who, struct err *err)
 {
 	const struct facts *src = r->facts[SIDE_SOURCE];
 	struct verify_job *jobs[2] = {NULL, NULL};
+	enum side anybody;
 	struct cancel stop;
 
+	who = who ? who : &anybody;
+	*who = SIDE_SOURCE;
 	*late = false;
 	if (!src->tables || src->columns_unread) {
 		err_set(err, ERR_SQL, "the source's catalogue could not be read; %s", src->unseen.n ? src->unseen.v[0] : "no tables");
@@ -441,6 +449,7 @@ enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadl
 	r->verify = verify_plan(&m, src, r->facts[SIDE_TARGET]);
 	enum err_code rc = ERR_OK;
 	for (int i = 0; i < 2 && rc == ERR_OK; i++) {
+		*who = (enum side)i;
 		rc = r->reach(r->arg, (enum side)i, err);
 		if (rc == ERR_OK)
 			rc = verify_start(&jobs[i], r->verify, (enum side)i, &r->m->end[i], r->app, NULL, r->m->dump.jobs, &stop, err);
@@ -452,8 +461,10 @@ enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadl
 	for (int i = 0; i < 2; i++) {
 		struct err why = {0};
 		enum err_code one = jobs[i] ? verify_finish(jobs[i], &why) : ERR_OK;
-		if (rc == ERR_OK && one != ERR_OK && !(*late && one == ERR_CANCELLED))
+		if (rc == ERR_OK && one != ERR_OK && !(*late && one == ERR_CANCELLED)) {
 			rc = (*err = why).code;
+			*who = (enum side)i;
+		}
 	}
 	cancel_fini(&stop);
 	return cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
@@ -472,10 +483,16 @@ enum err_code work_say_both(struct run *r, struct err *err)
 enum err_code work_recheck(struct run *r, const void *arg, struct err *err)
 {
 	enum verify_mode mode = r->m->dump.verify == VERIFY_OFF ? VERIFY_CHECKSUM : r->m->dump.verify; /* off is about a run; here somebody asks for it */
+	struct patience p = PATIENCE;
+	enum side who;
 	bool late;
-	enum err_code rc = work_read_both(r, mode, 0, &late, err);
+	enum err_code rc;
 
 	(void)arg;
+	do
+		rc = work_read_both(r, mode, 0, &late, &who, err);
+	while (rc != ERR_OK && read_again(r, who, &p, err));
+	rc = rc == ERR_OK ? rc : err->code;
 	return rc == ERR_OK ? work_say_both(r, err) : rc;
 }
 

@@ -22,9 +22,9 @@ enum err_code work_proof(struct run *r, const void *arg, struct err *err);
 enum err_code work_recheck(struct run *r, const void *arg, struct err *err);
 /*
  * The parts of it: reads both sides at the same time into r->verify, at most until the deadline (monotonic, 0: none; *late: what was not
- * reached is not known), and says what was found. ERR_DIFFERS.
+ * reached is not known; *who, may be NULL: whose error it is), and says what was found. ERR_DIFFERS.
  */
-enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadline_us, bool *late, struct err *err);
+enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadline_us, bool *late, enum side *who, struct err *err);
 enum err_code work_say_both(struct run *r, struct err *err);
 /* Says what changed on the source since the snapshot; what this attempt left is the product now. arg: NULL */
 enum err_code work_finish(struct run *r, const void *arg, struct err *err);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "pg/logical.h"
+#include "pg/patience.h"
 #include "pg/session.h"
 #include "watch/guard.h"
 #include "watch/talkers.h"
@@ -17,12 +18,15 @@
 #define NAMES_SHOWN 6
 #define RESTARTS_US INT64_C(20000000)
 #define COUNT_STARTED 8
+#define AGAIN_S 8           /* the longest wait between two tries to connect */
 
 struct watch {
 	const struct migration *m;
 	struct cancel *cancel;
 	char *app, *path;      /* path: of what is remembered */
 	struct session *end[2];
+	struct patience patience[2]; /* with an end that does not answer */
+	struct err away[2];          /* why it did not */
 	struct watch_sample s; /* the last one: what is not read anew stays */
 	struct watch_pace pace;
 	struct guard guard;
@@ -42,6 +46,8 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 	guard_load(&w->guard, w->path);
 	w->s.standbys = w->s.sync_standbys = w->s.safe_bytes = w->s.unsent_bytes = w->s.apply_errors = w->s.sync_errors = w->s.conflicts = -1;
 	w->s.sequences_behind = w->s.talkers = -1;
+	for (int i = 0; i < 2; i++)
+		w->patience[i].most_s = AGAIN_S;
 	return w;
 }
 
@@ -74,11 +80,33 @@ static enum err_code connected(struct watch *w, enum side side, struct err *err)
 		session_close(w->end[side]);
 		w->end[side] = NULL;
 	}
-	if (!w->end[side]) {
-		struct session_options opt = {.application_name = w->app, .read_write = side == SIDE_TARGET, .timeout_ms = ASK_MS};
-		rc = session_open(&w->end[side], &w->m->end[side], &opt, w->cancel, err);
-	}
+	if (w->end[side])
+		return ERR_OK;
+	struct patience *p = &w->patience[side];
+	if (w->away[side].code != ERR_OK && (!patience_may_pass(&w->away[side]) || patience_left_s(p) > 0))
+		return (*err = w->away[side]).code;
+	struct session_options opt = {.application_name = w->app, .read_write = side == SIDE_TARGET, .timeout_ms = ASK_MS};
+	rc = session_open(&w->end[side], &w->m->end[side], &opt, w->cancel, err);
+	w->away[side] = rc == ERR_OK || rc == ERR_CANCELLED ? (struct err){0} : *err;
+	if (rc == ERR_OK)
+		*p = (struct patience){.most_s = AGAIN_S};
+	else
+		(void)patience_more(p, err);
 	return rc;
+}
+
+/* What is shown of an end that does not answer: when it is asked again, and why it did not. */
+static void say_away(const struct watch *w, enum side side, const struct err *why, char *to, size_t size)
+{
+	const struct err *away = &w->away[side];
+	int left_s = patience_left_s(&w->patience[side]);
+
+	if (away->code == ERR_OK)
+		(void)snprintf(to, size, "%.*s", (int)size - 1, why->msg);
+	else if (!patience_may_pass(away))
+		(void)snprintf(to, size, "not asked again before this watch begins anew: %s", away->msg);
+	else
+		(void)snprintf(to, size, "again in %d s (try %d): %s", left_s, w->patience[side].tries + 1, away->msg);
 }
 
 static enum err_code ask(struct watch *w, enum side side, const char *sql, const char *param, PGresult **res, struct err *err)
@@ -382,11 +410,15 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	struct err err = {0};
 
 	s->target_ok = look_at_target(w, &commits, &err) == ERR_OK;
-	keep(s->target_error, sizeof s->target_error, s->target_ok ? "" : err.msg);
+	s->target_error[0] = '\0';
+	if (!s->target_ok)
+		say_away(w, SIDE_TARGET, &err, s->target_error, sizeof s->target_error);
 	if (s->target_ok)
 		look_closer_at_target(w);
 	s->source_ok = look_at_source(w, &current, &confirmed, &err) == ERR_OK;
-	keep(s->source_error, sizeof s->source_error, s->source_ok ? "" : err.msg);
+	s->source_error[0] = '\0';
+	if (!s->source_ok)
+		say_away(w, SIDE_SOURCE, &err, s->source_error, sizeof s->source_error);
 	if (s->source_ok)
 		look_who_is_left(w);
 	if (s->source_ok && s->target_ok && s->sub_exists)

@@ -51,7 +51,8 @@ static int draw_endpoint(const struct wizard *w, enum side side, int y, int x, i
 	const struct event *f = w->model.facts[side];
 
 	(void)put(y, x, 8, R_DIM, side == SIDE_SOURCE ? "Source" : "Target");
-	char *text = f ? xasprintf("%s, %s", f->text, f->hint ? f->hint : "") : xstrdup(w->busy ? "asking..." : "not reached");
+	const struct event *again = w->model.again[side];
+	char *text = f ? xasprintf("%s, %s", f->text, f->hint ? f->hint : "") : again ? event_again_words(again) : xstrdup(w->busy ? "asking..." : "not reached");
 	int rows = put_lines(y, x + 8, 2, width - 8, f ? R_TEXT : R_DIM, text);
 	free(text);
 	return rows;

@@ -1,0 +1,73 @@
+#include "pg/patience.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define SECOND_US INT64_C(1000000)
+
+/* These have no SQLSTATE: libpq's, the C library's and our own words. In another language they are merely tried again. */
+static bool final_words(const char *msg)
+{
+	static const char *const words[] = {"Name or service not known", "No address associated", "certificate", "does not support SSL", "is held by another process",
+					    "root.crt", "private key"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strstr(msg, words[i]))
+			return true;
+	return false;
+}
+
+bool patience_may_pass(const struct err *why)
+{
+	switch (why->code) {
+	case ERR_TIMEOUT: case ERR_LOST:
+		return true;
+	case ERR_CONNECT:
+		if (why->sqlstate[0])
+			return strcmp(why->sqlstate, "57P03") == 0 || strcmp(why->sqlstate, "53300") == 0;
+		return !final_words(why->msg);
+	case ERR_OK: case ERR_USAGE: case ERR_AUTH: case ERR_SQL: case ERR_CANCELLED: case ERR_IO: case ERR_NOSPACE: case ERR_CHILD:
+	case ERR_BLOCKED: case ERR_DIFFERS: case ERR_BUSY: case ERR_HOSTKEY:
+		return false;
+	}
+	return false;
+}
+
+bool patience_more(struct patience *p, const struct err *why)
+{
+	int64_t now = clock_mono_us();
+	int wait_s = p->most_s;
+
+	if (!patience_may_pass(why))
+		return false;
+	p->began_us = p->tries == 0 ? now : p->began_us;
+	p->tries++;
+	if (p->tries < 16 && 1 << (p->tries - 1) < wait_s)
+		wait_s = 1 << (p->tries - 1);
+	p->next_us = now + wait_s * SECOND_US;
+	return (p->of == 0 || p->tries < p->of) && (p->for_ms == 0 || p->next_us - p->began_us <= p->for_ms * 1000);
+}
+
+int patience_left_s(const struct patience *p)
+{
+	int64_t left = p->next_us - clock_mono_us();
+
+	return left > 0 ? (int)((left + SECOND_US - 1) / SECOND_US) : 0;
+}
+
+bool patience_wait(const struct patience *p, struct cancel *cancel, void (*tell)(void *arg, const struct patience *p, int left_s), void *arg)
+{
+	struct pollfd fd = {.fd = cancel ? cancel->fd : -1, .events = POLLIN};
+
+	for (int left; (left = patience_left_s(p)) > 0 && !cancel_raised(cancel);) {
+		if (tell)
+			tell(arg, p, left);
+		/* to where one second less is left */
+		(void)poll(&fd, 1, clock_poll_ms(p->next_us - (left - 1) * SECOND_US));
+	}
+	if (tell)
+		tell(arg, p, 0);
+	return !cancel_raised(cancel);
+}
