@@ -445,15 +445,14 @@ static void *engine_main(void *arg)
 	struct engine *e = arg;
 	struct command c;
 
-	while (queue_take(e->q, &c)) {
+	while (queue_take(e->q, &e->cancel, &c)) {
 		struct err err = {0};
 		const char *name = command_names[c.kind];
-		cancel_reset(&e->cancel);
 		if (atomic_load(&e->stopping))
 			cancel_raise(&e->cancel); /* the reset must not swallow the last word */
 		if (name)
 			busy(e, name, true);
-		enum err_code rc = dispatch(e, &c, &err);
+		enum err_code rc = c.cancelled && name ? err_set(&err, ERR_CANCELLED, "cancelled before it began") : dispatch(e, &c, &err);
 		if (name) {
 			busy(e, name, false);
 			ready(e, name, rc, &err);
@@ -493,7 +492,7 @@ void engine_send(struct engine *e, const struct command *c)
 
 void engine_cancel(struct engine *e)
 {
-	cancel_raise(&e->cancel);
+	queue_cancel(e->q, &e->cancel);
 }
 
 int engine_wake_fd(const struct engine *e)

@@ -36,6 +36,7 @@ struct command {
 	bool yes;
 	char *id, *text;             /* owned by the command */
 	struct migration *migration; /* CMD_SETUP: owned by the command */
+	bool cancelled;              /* the engine's: engine_cancel came while it waited */
 };
 
 struct engine;
@@ -44,7 +45,7 @@ struct engine;
 enum err_code engine_start(struct engine **out, const struct migration *m, struct err *err);
 /* Sends a command; its strings are copied (NULL is fine), a migration too. */
 void engine_send(struct engine *e, const struct command *c);
-/* Cancels what is being worked on now (a run, a check, a test); commands behind it stay queued. */
+/* Cancels what is being worked on now (a run, a check, a test), and the work that was sent and has not begun; what is sent later is not meant. */
 void engine_cancel(struct engine *e);
 /* A descriptor that polls readable while events wait. */
 int engine_wake_fd(const struct engine *e);

@@ -131,25 +131,37 @@ static bool unlink_command(struct queue *q, const char *id, struct command *c)
 	return false;
 }
 
+void queue_cancel(struct queue *q, struct cancel *cancel)
+{
+	(void)pthread_mutex_lock(&q->mu);
+	for (struct ordered *o = q->first; o; o = o->next)
+		o->c.cancelled = true;
+	cancel_raise(cancel);
+	(void)pthread_mutex_unlock(&q->mu);
+}
+
+/* id NULL: the next command; then the cancel is not waited for, but reset. */
 static bool take(struct queue *q, const char *id, struct cancel *cancel, struct command *c)
 {
 	for (;;) {
 		(void)pthread_mutex_lock(&q->mu);
 		bool closed = q->closed, found = !closed && unlink_command(q, id, c);
+		if (found && !id)
+			cancel_reset(cancel);
 		unring(q->in_fd); /* the wait below is only for what comes from now on */
 		(void)pthread_mutex_unlock(&q->mu);
 		if (found)
 			return true;
-		if (closed || cancel_raised(cancel))
+		if (closed || (id && cancel_raised(cancel)))
 			return false;
-		struct pollfd p[2] = {{.fd = q->in_fd, .events = POLLIN}, {.fd = cancel ? cancel->fd : -1, .events = POLLIN}};
+		struct pollfd p[2] = {{.fd = q->in_fd, .events = POLLIN}, {.fd = id && cancel ? cancel->fd : -1, .events = POLLIN}};
 		(void)poll(p, 2, -1); /* interrupted or not, we look again */
 	}
 }
 
-bool queue_take(struct queue *q, struct command *c)
+bool queue_take(struct queue *q, struct cancel *cancel, struct command *c)
 {
-	return take(q, NULL, NULL, c);
+	return take(q, NULL, cancel, c);
 }
 
 bool queue_answer(struct queue *q, const char *id, struct cancel *cancel, struct command *c)

@@ -21,10 +21,13 @@ void queue_free(struct queue *q);
 void queue_send(struct queue *q, const struct command *c); /* copies */
 struct event *queue_next(struct queue *q);                  /* NULL: none waits */
 int queue_fd(const struct queue *q);
+/* Raises the cancel, for what is worked on now and for the commands that wait: those sent later are not meant. */
+void queue_cancel(struct queue *q, struct cancel *cancel);
 void queue_close(struct queue *q); /* queue_take returns false from now on, when the commands before are taken or not */
 
 /* Engine. */
-bool queue_take(struct queue *q, struct command *c); /* waits; the caller frees with command_fini */
+/* Waits; the caller frees with command_fini. In the same breath the cancel is reset: what was raised before was about others. */
+bool queue_take(struct queue *q, struct cancel *cancel, struct command *c);
 /* Waits for an answer to gate `id`, past other commands. False: closed, or cancelled. */
 bool queue_answer(struct queue *q, const char *id, struct cancel *cancel, struct command *c);
 /* The same without waiting. False: there is none. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/argv.h"
@@ -119,13 +120,19 @@ static const struct setting *unreadable(const struct migration *m, const struct 
 }
 
 /* Beside it first, so that there is the old one or the new one, never half of it. */
-static enum err_code replace_file(const char *path, const struct str *s, struct err *err)
+static enum err_code replace_file(const char *name, const struct str *s, struct err *err)
 {
+	char *real = realpath(name, NULL); /* a link stays one */
+	const char *path = real ? real : name;
 	char *tmp = xasprintf("%s.new", path);
 	enum err_code rc = ERR_OK;
 
 	(void)unlink(tmp); /* one left by a crash may have another mode */
+	struct stat old;
 	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	/* a team's file, which others cannot read, stays the team's */
+	if (fd >= 0 && stat(path, &old) == 0 && S_ISREG(old.st_mode) && !(old.st_mode & 0007) && (old.st_gid == getegid() || fchown(fd, (uid_t)-1, old.st_gid) == 0))
+		(void)fchmod(fd, old.st_mode & 0660);
 	if (fd < 0 || write(fd, s->data, s->len) != (ssize_t)s->len || fsync(fd) < 0)
 		rc = err_errno(err, "cannot write %s", tmp);
 	if (fd >= 0 && close(fd) < 0 && rc == ERR_OK)
@@ -135,6 +142,7 @@ static enum err_code replace_file(const char *path, const struct str *s, struct 
 	if (rc != ERR_OK && fd >= 0)
 		(void)unlink(tmp);
 	free(tmp);
+	free(real);
 	return rc;
 }
 

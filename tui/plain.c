@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "clean.h"
 #include "compared.h"
 #include "engine.h"
 #include "journal/journal.h"
@@ -289,6 +290,10 @@ static void take_events(struct plain *p, bool show)
 /* Sends one command and shows events until it has ended. */
 static enum err_code drive_command(struct plain *p, const struct command *c, const char *name, bool show)
 {
+	if (p->stopped) { /* as the command before this one came to its end */
+		xreplace(&p->text, "stopped");
+		return p->result = ERR_CANCELLED;
+	}
 	p->command = name;
 	p->waiting = true;
 	engine_send(p->e, c);
@@ -571,6 +576,7 @@ int plain_main(const struct args *a, const struct migration *m)
 	struct plain p = {.a = a, .m = m};
 	int rc;
 
+	clean_begin(a->json || a->shell);
 	model_init(&p.model);
 	if (a->verb == VERB_STATUS)
 		rc = do_status(&p);

@@ -16,6 +16,7 @@
 #include <wchar.h>
 
 #include "base/str.h"
+#include "base/visible.h"
 #include "theme.h"
 
 static SCREEN *screen;
@@ -185,7 +186,7 @@ static wchar_t next_char(const char **p, int *width)
 		*width = 1;
 		return L'?';
 	}
-	if (wc == L'\t' || *width < 0) {
+	if (wc == L'\t' || *width < 0 || visible_hides((uint32_t)wc)) {
 		*width = 1;
 		return wc == L'\t' ? L' ' : L'?';
 	}

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "clean.h"
 #include "journal/journal.h"
 #include "settings.h"
 #include "signals.h"
@@ -497,6 +498,7 @@ int wizard_run(struct migration *m, bool loaded)
 	form_free(w.form);
 	engine_stop(w.e);
 	term_stop();
+	clean_begin(false);
 	if (w.model.end && !w.headless) { /* what stands on the alternate screen is gone with it */
 		char *dir = migration_state_dir(m);
 		(void)printf("%s: %s\nreport: %s/report.md\n", m->name, w.model.end->text ? w.model.end->text : "", dir);

@@ -22,7 +22,8 @@ static bool in_team_folder(const char *path)
 
 int share_open(const char *path, int flags)
 {
-	int fd = open(path, flags | O_CLOEXEC, 0600);
+	/* a link that somebody laid in a shared folder must not lead our writing elsewhere */
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 	struct stat st;
 
 	/* what a colleague made already has its mode, and only its owner may change that */

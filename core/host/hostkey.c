@@ -222,13 +222,20 @@ enum err_code tunnel_key_accept(const struct host_key *k, struct err *err)
 		(void)mkdir(dir, 0700); /* it is there already, or the open says why not */
 		free(dir);
 	}
-	int fd = open(k->file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(k->file, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(err, "cannot add the key to %s", k->file);
-	size_t len = strlen(k->line);
-	bool ok = write(fd, k->line, len) == (ssize_t)len;
+	/* an editor may have left the last line without an end: both keys would be lost */
+	struct str s = {0};
+	char last = '\n';
+	off_t size = lseek(fd, 0, SEEK_END);
+	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n')
+		str_addc(&s, '\n');
+	str_add(&s, k->line);
+	bool ok = write(fd, s.data, s.len) == (ssize_t)s.len;
 	enum err_code rc = ok ? ERR_OK : err_errno(err, "cannot add the key to %s", k->file);
 	(void)close(fd);
+	str_fini(&s);
 	return rc;
 }
 

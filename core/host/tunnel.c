@@ -18,7 +18,7 @@
 
 #define LOGIN_MS 20000
 #define PORT_TRIES 3
-#define ASK_MS 15000
+#define END_MS 5000
 
 struct tunnel {
 	struct background *ssh;
@@ -362,11 +362,20 @@ bool tunnel_alive(struct tunnel *t)
 	return background_alive(t->ssh);
 }
 
+/* The kernel closes what a killed process held a while before its parent may hear of the end. */
+static bool ended(struct tunnel *t)
+{
+	for (int64_t end = clock_deadline(END_MS); background_alive(t->ssh); (void)poll(NULL, 0, 10))
+		if (peer_listens(atoi(t->ports), background_group(t->ssh)) || clock_mono_us() > end)
+			return false;
+	return true;
+}
+
 enum err_code tunnel_blame(struct tunnel *t, struct err *err)
 {
 	struct err why = {0};
 
-	if (!background_alive(t->ssh)) {
+	if (ended(t)) {
 		(void)dead(t, &why);
 		why.code = ERR_LOST;
 		(void)err_prefix(&why, "the ssh tunnel broke");

@@ -207,6 +207,8 @@ enum err_code journal_open(struct journal **out, const char *dir, struct err *er
 		*out = j;
 	else
 		journal_close(j);
+	if (rc == ERR_IO && !err->hint[0])
+		(void)err_hint(err, "state_dir must be a folder of yours or of your team; what lies in it are plain files");
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/visible.h"
 
 /* ---- words ---- */
 
@@ -407,5 +408,7 @@ char *report_markdown(const struct model *m)
 	checks(m, &s, false, "Preflight");
 	issues(m, &s, VERDICT_INFO, "Harmless complaints of the tools");
 	commands(m, &s);
-	return str_take(&s);
+	char *clean = visible_text(str_text(&s)); /* somebody reads it with cat */
+	str_fini(&s);
+	return clean;
 }

@@ -371,10 +371,9 @@ static void let_go(struct run *r)
 {
 	struct err ignored;
 
-	if (r->job) { /* its readers listen to nothing else */
-		cancel_raise(r->cancel);
+	if (r->job) {
+		verify_stop(r->job);
 		(void)verify_finish(r->job, &ignored);
-		cancel_reset(r->cancel);
 		r->job = NULL;
 	}
 	rows_release(r);

@@ -399,6 +399,14 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+void verify_stop(struct verify_job *j)
+{
+	struct err err = {0};
+
+	(void)err_set(&err, ERR_CANCELLED, "cancelled");
+	job_fail(j, &err);
+}
+
 /* Hands the operator's cancel on to ours. */
 static void *watcher_main(void *arg)
 {
@@ -407,11 +415,8 @@ static void *watcher_main(void *arg)
 
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;
-	if (cancel_raised(j->outer)) {
-		struct err err = {0};
-		(void)err_set(&err, ERR_CANCELLED, "cancelled");
-		job_fail(j, &err);
-	}
+	if (cancel_raised(j->outer))
+		verify_stop(j);
 	return NULL;
 }
 

@@ -93,6 +93,8 @@ enum err_code verify_start(struct verify_job **out, struct verify_set *v, enum s
 void verify_peek(struct verify_job *j, struct verify_progress *p);
 /* A descriptor that becomes readable on progress and at the end; verify_peek makes it quiet again. */
 int verify_fd(const struct verify_job *j);
+/* Ends it early: running statements are cancelled, nobody takes another piece. verify_finish then says ERR_CANCELLED. Any thread. */
+void verify_stop(struct verify_job *j);
 /*
  * Waits for the threads, frees the job. A table that could not be read has its err set and does not fail the job. The
  * function's own error is for the job as a whole: ERR_CANCELLED, ERR_CONNECT, ERR_AUTH, ERR_LOST, ERR_SQL (the snapshot is

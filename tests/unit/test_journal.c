@@ -423,6 +423,38 @@ static void test_live(void **state)
 	free(d);
 }
 
+/* In a folder of a team somebody may have laid a link to a file of ours. */
+static void test_links_lead_nowhere(void **state)
+{
+	static const char *const names[] = {"journal.jsonl", "lock", "live.json.new"};
+	char *d = dir(), *file = xasprintf("%s/file", top);
+	struct model m;
+
+	(void)state;
+	model_init(&m);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct err err = {0};
+		struct journal *j = NULL;
+		struct stat st;
+		char *link = xasprintf("%s/%s", d, names[i]);
+		FILE *f = fopen(file, "we");
+		assert_non_null(f);
+		assert_true(fputs("precious, and no line end", f) >= 0 && fclose(f) == 0);
+		assert_int_equal(journal_make_dir(d, &err), ERR_OK);
+		(void)unlink(link);
+		assert_int_equal(symlink(file, link), 0);
+		assert_int_equal(i < 2 ? journal_open(&j, d, &err) : live_write(d, &m, &err), ERR_IO);
+		assert_true(err.hint[0] || i == 2);
+		assert_int_equal(stat(file, &st), 0);
+		assert_int_equal(st.st_size, 25);
+		assert_int_equal(unlink(link), 0);
+		free(link);
+	}
+	model_fini(&m);
+	free(file);
+	free(d);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -430,7 +462,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_modes), TEST(test_written_and_read), TEST(test_torn), TEST(test_only_torn), TEST(test_damage_is_told),
 		TEST(test_no_room), TEST(test_where_no_folder_can_be), TEST(test_second_is_refused), TEST(test_nobody_there),
-		TEST(test_killed_holder_holds_nothing), TEST(test_asking_takes_nothing), TEST(test_make_dir), TEST(test_live),
+		TEST(test_killed_holder_holds_nothing), TEST(test_asking_takes_nothing), TEST(test_make_dir), TEST(test_live), TEST(test_links_lead_nowhere),
 	};
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

@@ -689,6 +689,34 @@ static void the_cutover_s_choices(void **state)
 	migration_fini(&copy);
 }
 
+/* And a link stays a link. */
+static void a_team_s_file_stays_so(void **state)
+{
+	char *link = xasprintf("%s.link", path);
+	struct migration m;
+	struct err err = {0};
+	struct stat st;
+
+	(void)state;
+	migration_init(&m);
+	xreplace(&m.name, "x");
+	(void)unlink(path);
+	assert_int_equal(settings_write(&m, path, &err), ERR_OK);
+	assert_true(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(symlink(path, link), 0);
+	xreplace(&m.name, "y");
+	assert_int_equal(settings_write(&m, link, &err), ERR_OK);
+	assert_true(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
+	assert_true(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+	char *text = slurp(path);
+	assert_non_null(strstr(text, "name = y"));
+	free(text);
+	assert_int_equal(unlink(link), 0);
+	free(link);
+	migration_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -704,6 +732,7 @@ int main(void)
 		cmocka_unit_test(secrets_stay_out),
 		cmocka_unit_test(a_refused_value_leaves_the_old_file),
 		cmocka_unit_test(what_somebody_wrote_stays),
+		cmocka_unit_test(a_team_s_file_stays_so),
 		cmocka_unit_test(what_is_missing),
 		cmocka_unit_test(the_cutover_s_choices),
 		cmocka_unit_test(the_sample),

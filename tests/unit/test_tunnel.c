@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,11 +183,54 @@ static void test_impostor(void **state)
 	impostor_end(&im);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* known_hosts as an editor may leave it: both keys must be lines of their own. */
+static void test_key_is_a_line_of_its_own(void **state)
+{
+	static const struct { const char *before, *after; } cases[] = {
+		{"a ssh-ed25519 AAA", "a ssh-ed25519 AAA\nb ssh-ed25519 BBB\n"}, {"a ssh-ed25519 AAA\n", "a ssh-ed25519 AAA\nb ssh-ed25519 BBB\n"},
+		{"", "b ssh-ed25519 BBB\n"}, {NULL, "b ssh-ed25519 BBB\n"},
+	};
+	char dir[] = "/tmp/pgusher-unit.XXXXXX", buf[256];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	char *file = xasprintf("%s/ssh/known_hosts", dir), *folder = xasprintf("%s/ssh", dir);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct host_key k = {.line = (char *)"b ssh-ed25519 BBB\n", .file = file};
+		struct err err = {0};
+		(void)unlink(file);
+		if (cases[i].before && i < 3) {
+			(void)mkdir(folder, 0700);
+			write_text(file, cases[i].before);
+		}
+		assert_int_equal(tunnel_key_accept(&k, &err), ERR_OK);
+		FILE *f = fopen(file, "re");
+		assert_non_null(f);
+		buf[fread(buf, 1, sizeof buf - 1, f)] = '\0';
+		(void)fclose(f);
+		assert_string_equal(buf, cases[i].after);
+	}
+	(void)unlink(file);
+	(void)rmdir(folder);
+	(void)rmdir(dir);
+	free(file);
+	free(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_config), cmocka_unit_test(test_words),    cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_listens),    cmocka_unit_test(test_impostor),
+		cmocka_unit_test(test_listens),    cmocka_unit_test(test_impostor), cmocka_unit_test(test_key_is_a_line_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
