@@ -14,7 +14,7 @@ static bool failed_table(struct copy_job *j, size_t i)
 	return failed;
 }
 
-static void set_done(struct copy_job *j, size_t e)
+void copy_set_done(struct copy_job *j, size_t e)
 {
 	(void)pthread_mutex_lock(&j->lock);
 	j->state[e] = ENTRY_DONE;
@@ -87,7 +87,7 @@ static enum err_code run_entry(struct worker *w, const struct post_entry *p, con
 	return rc;
 }
 
-static char *object_of(const struct post_entry *p)
+char *copy_object_of(const struct post_entry *p)
 {
 	if (str_eq(p->type, "INDEX") && p->schema)
 		return xasprintf("INDEX %s.%s", p->schema, p->name);
@@ -95,7 +95,7 @@ static char *object_of(const struct post_entry *p)
 }
 
 /* The statement of a foreign key, the key itself is wanted even if rows violate it. */
-static char *not_valid(const char *sql)
+char *copy_not_valid(const char *sql)
 {
 	size_t n = strlen(sql);
 
@@ -104,7 +104,7 @@ static char *not_valid(const char *sql)
 	return xasprintf("%.*s NOT VALID;", (int)n, sql);
 }
 
-static char *find_orphans(struct worker *w, const struct post_entry *p)
+char *copy_find_orphans(struct worker *w, const struct post_entry *p)
 {
 	static const char sql[] =
 		"SELECT format('SELECT c.* FROM %s c LEFT JOIN %s p ON %s WHERE %s AND p.%I IS NULL', con.conrelid::regclass, con.confrelid::regclass,"
@@ -132,12 +132,12 @@ static char *find_orphans(struct worker *w, const struct post_entry *p)
 static enum err_code keep_unproven(struct worker *w, const struct post_entry *p, struct err *err)
 {
 	struct err why = *err;
-	char *sql = not_valid(p->sql);
+	char *sql = copy_not_valid(p->sql);
 	enum err_code rc = run_entry(w, p, sql, err);
 
 	free(sql);
 	if (rc == ERR_OK) {
-		copy_add_issue(w->job, object_of(p), xstrdup(why.msg), find_orphans(w, p),
+		copy_add_issue(w->job, copy_object_of(p), xstrdup(why.msg), copy_find_orphans(w, p),
 			       xstrdup("the key is there, but NOT VALID: find the rows with the query, correct them, then ALTER TABLE ... VALIDATE CONSTRAINT"),
 			       true);
 	} else if (rc == ERR_SQL) { /* partitioned tables take no such key */
@@ -162,7 +162,7 @@ static enum err_code without_owner(struct worker *w, const struct post_entry *p,
 	char *head = xstrndup(p->sql, (size_t)(at - p->sql));
 	enum err_code rc = run_entry(w, p, head, &other);
 	if (rc == ERR_OK)
-		copy_add_issue(w->job, object_of(p), xstrdup(why.msg), xstrdup(at + 1), *why.hint ? xstrdup(why.hint) : NULL, false);
+		copy_add_issue(w->job, copy_object_of(p), xstrdup(why.msg), xstrdup(at + 1), *why.hint ? xstrdup(why.hint) : NULL, false);
 	else if (rc != ERR_SQL)
 		*err = other;
 	free(head);
@@ -175,6 +175,8 @@ enum err_code copy_build_entry(struct worker *w, size_t e, bool last_try, struct
 	const struct post_entry *p = &j->post.v[e];
 
 	copy_say(w, p->type, p->name);
+	if (j->not_valid[e])
+		return copy_validate_key(w, e, err);
 	enum err_code rc = run_entry(w, p, p->sql, err);
 	if (rc == ERR_SQL && p->kind == POST_FK && !p->as_is && p->constraint && str_eq(err->sqlstate, "23503"))
 		rc = keep_unproven(w, p, err);
@@ -183,11 +185,11 @@ enum err_code copy_build_entry(struct worker *w, size_t e, bool last_try, struct
 	if (rc == ERR_SQL && !last_try)
 		return ERR_OK; /* later, in its place in the dump */
 	if (rc == ERR_SQL) {
-		copy_add_issue(j, object_of(p), xstrdup(err->msg), xstrdup(p->sql), *err->hint ? xstrdup(err->hint) : NULL, false);
+		copy_add_issue(j, copy_object_of(p), xstrdup(err->msg), xstrdup(p->sql), *err->hint ? xstrdup(err->hint) : NULL, false);
 		rc = ERR_OK;
 	}
 	if (rc == ERR_OK)
-		set_done(j, e);
+		copy_set_done(j, e);
 	return rc;
 }
 
@@ -228,7 +230,7 @@ static enum err_code run_chunk(struct worker *w, const long *entries, size_t n, 
 	}
 	if (rc == ERR_OK)
 		for (size_t i = 0; i < n; i++)
-			set_done(j, (size_t)entries[i]);
+			copy_set_done(j, (size_t)entries[i]);
 	if (rc != ERR_SQL)
 		return rc;
 	rc = ERR_OK;

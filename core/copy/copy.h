@@ -10,7 +10,7 @@
  *             built and it is analysed, beside the copying of others.
  *   again     tables that would not take their rows are tried once more, now that all others have theirs
  *   serial    what else stands in the dump before its first foreign key, in the dump's order
- *   keys      foreign keys, at the same time when they share no table
+ *   keys      foreign keys, at the same time; those of large tables are made NOT VALID first, then validated (keys.c)
  *   rest      what is left, in the dump's order: triggers' comments, policies, event triggers, materialized views
  *   analyze   what got its statistics objects or its rows only now
  *
@@ -57,7 +57,7 @@ struct copy_progress {
 void copy_peek(struct copy_job *j, struct copy_progress *p);
 /* Asks the target's server how far its indexes are, for what copy_peek says. The session is the caller's. */
 void copy_ask_indexes(struct copy_job *j, struct session *target, int64_t timeout_ms);
-/* Readable on progress and at the end; copy_peek makes it quiet. */
+/* Readable on progress (20 times a second, and the last bit of it may be missed), when the tables are made, and at the end; copy_peek makes it quiet. */
 int copy_fd(const struct copy_job *j);
 
 struct copy_issue {

@@ -29,9 +29,9 @@ struct group {
 
 enum entry_state { ENTRY_WAITS, ENTRY_TAKEN, ENTRY_DONE };
 
-enum phase { PHASE_TABLES, PHASE_ROWS, PHASE_AGAIN, PHASE_SERIAL, PHASE_KEYS, PHASE_REST, PHASE_ANALYZE, PHASE_END };
+enum phase { PHASE_TABLES, PHASE_ROWS, PHASE_AGAIN, PHASE_SERIAL, PHASE_PREPARE, PHASE_KEYS, PHASE_REST, PHASE_ANALYZE, PHASE_END };
 
-enum task_kind { TASK_TABLES, TASK_SEQUENCES, TASK_PART, TASK_GROUP, TASK_ENTRY, TASK_ANALYZE, TASK_AGAIN, TASK_ORDERED, TASK_LATE };
+enum task_kind { TASK_TABLES, TASK_SEQUENCES, TASK_PART, TASK_GROUP, TASK_ENTRY, TASK_ANALYZE, TASK_AGAIN, TASK_ORDERED, TASK_PREPARE, TASK_LATE };
 
 struct task {
 	enum task_kind kind;
@@ -69,11 +69,13 @@ struct copy_job {
 	size_t *group_of;         /* by table */
 	bool *failed;             /* by table: its rows would not go in */
 	bool *in_ranges;          /* by table: its rows come in several transactions, so that none is frozen */
-	bool seqs_taken, again_taken, serial_taken, rest_taken, late_taken, late_listed;
+	bool seqs_taken, again_taken, serial_taken, prepare_taken, rest_taken, late_taken, late_listed;
 	struct post_list post;
 	size_t next_table, tables_sure; /* entries before the rows: given out; known to be done or hopeless */
 	unsigned char *state;     /* enum entry_state, by entry */
 	size_t first_key;         /* the first foreign key; n when there is none */
+	size_t *keys; size_t n_keys, keys_begun; /* foreign keys, largest first; all before keys_begun are taken */
+	bool *not_valid;          /* by entry: a foreign key that is there, but not validated yet */
 	struct strv late;         /* what is analysed or vacuumed at the end: statements */
 	size_t next_late;
 	struct copy_issue *issues; size_t n_issues, next_issue;
@@ -85,6 +87,7 @@ struct copy_job {
 	int n_threads;
 	bool watching;
 	atomic_llong bytes, rows;
+	_Atomic int64_t woke_us;
 	atomic_int broken;
 	atomic_size_t tables, objects;
 	atomic_bool finished, tables_made;
@@ -102,7 +105,9 @@ struct worker {
 };
 
 /* job.c */
-void copy_wake(const struct copy_job *j);
+/* copy_fd becomes readable: for progress, now and then; for what somebody waits for, at once. */
+void copy_wake(struct copy_job *j);
+void copy_tell(const struct copy_job *j);
 void copy_quiet(const struct copy_job *j);
 /* Takes ownership of the strings. */
 void copy_add_issue(struct copy_job *j, char *object, char *message, char *sql, char *hint, bool kept);
@@ -116,11 +121,26 @@ bool copy_again(struct worker *w, enum err_code rc, int try);
 /* plan.c: pure */
 void copy_plan_parts(struct copy_job *j);
 void copy_plan_entries(struct copy_job *j);
+/* How many of n small things travel together. */
+size_t copy_batch(const struct copy_job *j, size_t n, size_t most);
 /*
  * FREEZE leaves out what is stored beside a table, and rows that came in ranges have none: without a VACUUM the first readers
  * would write all that once more. True for such tables.
  */
 bool copy_wants_vacuum(const struct copy_job *j, size_t table);
+
+/*
+ * keys.c. ADD CONSTRAINT locks both its tables against the same on them (SHARE ROW EXCLUSIVE), so that keys to one table would
+ * be checked one after the other. VALIDATE CONSTRAINT locks the referencing one alone like that (SHARE UPDATE EXCLUSIVE; ROW
+ * SHARE on the other, 9.4 and newer). So keys of large tables are made NOT VALID first, which reads no rows, then validated.
+ * Not where one of the two is partitioned: NOT VALID is refused there before 18, or the partitions' own keys would stay so.
+ */
+void copy_plan_keys(struct copy_job *j);
+enum err_code copy_prepare_keys(struct worker *w, struct err *err);
+enum err_code copy_validate_key(struct worker *w, size_t entry, struct err *err);
+/* Under the lock. *over: all are done. */
+bool copy_next_key(struct copy_job *j, struct task *t, bool *over);
+
 /* schedule.c: the next task, or false at the end. Waits. */
 bool copy_next_task(struct copy_job *j, int who, struct task *t);
 void copy_task_done(struct copy_job *j, int who, const struct task *t);
@@ -152,6 +172,12 @@ enum err_code copy_build_ordered(struct worker *w, size_t from, size_t to, struc
 enum err_code copy_analyze(struct worker *w, size_t table, struct err *err);
 /* ANALYZE or VACUUM: what goes wrong is an issue, and no more. */
 enum err_code copy_tend(struct worker *w, const char *sql, struct err *err);
+/* pg_dump's statement of a key, NOT VALID. Caller frees. */
+char *copy_not_valid(const char *sql);
+/* The query that finds the rows which violate a foreign key of the target; NULL: none could be made. */
+char *copy_find_orphans(struct worker *w, const struct post_entry *p);
+char *copy_object_of(const struct post_entry *p);
+void copy_set_done(struct copy_job *j, size_t entry);
 enum err_code copy_list_late(struct worker *w, struct err *err);
 
 #endif

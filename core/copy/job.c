@@ -7,15 +7,25 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "copy/copy_in.h"
 
 #define ISSUES_MAX 5000
+#define WAKE_US 50000 /* thousands of tables a second are not worth as many looks */
 
-void copy_wake(const struct copy_job *j)
+void copy_tell(const struct copy_job *j)
 {
 	uint64_t one = 1;
 
 	(void)!write(j->wake_fd, &one, sizeof one); /* full is readable, too */
+}
+
+void copy_wake(struct copy_job *j)
+{
+	int64_t now = clock_mono_us(), last = atomic_load(&j->woke_us);
+
+	if (now - last >= WAKE_US && atomic_compare_exchange_strong(&j->woke_us, &last, now))
+		copy_tell(j);
 }
 
 void copy_quiet(const struct copy_job *j)
@@ -164,6 +174,8 @@ static enum err_code run_task(struct worker *w, const struct task *t, struct err
 		return copy_failed_tables(w, err);
 	case TASK_ORDERED:
 		return copy_build_ordered(w, t->entry, t->to, err);
+	case TASK_PREPARE:
+		return copy_prepare_keys(w, err);
 	case TASK_LATE:
 		return t->entry == SIZE_MAX ? copy_list_late(w, err) : copy_tend(w, j->late.v[t->entry], err);
 	}
@@ -200,7 +212,7 @@ static void *worker_main(void *arg)
 	if (--j->working == 0)
 		atomic_store(&j->finished, true);
 	(void)pthread_mutex_unlock(&j->lock);
-	copy_wake(j);
+	copy_tell(j);
 	return NULL;
 }
 
@@ -235,7 +247,8 @@ static void job_free(struct copy_job *j)
 		copy_issue_fini(&j->issues[i]);
 	post_fini(&j->post);
 	strv_fini(&j->late);
-	void *all[] = {j->application_name, j->snapshot, j->settings, j->parts, j->groups, j->group_of, j->failed, j->in_ranges, j->state, j->issues, j};
+	void *all[] = {j->application_name, j->snapshot, j->settings, j->parts, j->groups, j->group_of, j->failed, j->in_ranges, j->state, j->keys, j->not_valid,
+		       j->issues, j};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);
 }

@@ -5,6 +5,8 @@
 #include "copy/copy_in.h"
 
 #define BATCH_TABLES 50
+#define BATCH_LEAST 4
+#define BATCHES_EACH 3
 #define BATCH_BYTES (4 << 20)
 #define RANGE_MIN_BYTES (64 << 20) /* smaller tables are not worth the FREEZE that ranges cannot have */
 
@@ -54,12 +56,20 @@ static void cut_large(struct copy_job *j, size_t i, bool can_range)
 	add_group(j, i, 1, n, false);
 }
 
-static size_t cut_small(struct copy_job *j, size_t i)
+/* What is shared out evenly must not be cut too coarsely: every session is to have a few of them, with no more than `most` in one. */
+size_t copy_batch(const struct copy_job *j, size_t n, size_t most)
+{
+	size_t share = n / ((size_t)j->o.jobs * BATCHES_EACH) + 1;
+
+	return share < BATCH_LEAST ? BATCH_LEAST : share > most ? most : share;
+}
+
+static size_t cut_small(struct copy_job *j, size_t i, size_t most)
 {
 	size_t n = 0;
 	int64_t bytes = 0;
 
-	while (i + n < j->list->n_tables && n < BATCH_TABLES && (n == 0 || bytes + j->list->tables[i + n].bytes <= BATCH_BYTES))
+	while (i + n < j->list->n_tables && n < most && (n == 0 || bytes + j->list->tables[i + n].bytes <= BATCH_BYTES))
 		bytes += j->list->tables[i + n++].bytes;
 	(void)add_part(j, i, n, bytes);
 	add_group(j, i, n, 1, true);
@@ -76,12 +86,12 @@ void copy_plan_parts(struct copy_job *j)
 	j->group_of = xcalloc(l->n_tables + 1, sizeof *j->group_of);
 	j->failed = xcalloc(l->n_tables + 1, sizeof *j->failed);
 	j->in_ranges = xcalloc(l->n_tables + 1, sizeof *j->in_ranges);
-	for (size_t i = 0; i < l->n_tables;) {
-		if (l->tables[i].bytes >= COPY_SMALL)
-			cut_large(j, i++, ranges);
-		else
-			i += cut_small(j, i);
-	}
+	size_t i = 0, most;
+	while (i < l->n_tables && l->tables[i].bytes >= COPY_SMALL)
+		cut_large(j, i++, ranges);
+	most = copy_batch(j, l->n_tables - i, BATCH_TABLES);
+	while (i < l->n_tables)
+		i += cut_small(j, i, most);
 }
 
 bool copy_wants_vacuum(const struct copy_job *j, size_t table)
@@ -99,6 +109,13 @@ static int by_name(const void *a, const void *b)
 	int c = strcmp(x->name, y->name);
 
 	return c ? c : strcmp(x->schema, y->schema);
+}
+
+static const struct name *find_name(const struct name *names, size_t n, const char *schema, const char *name)
+{
+	const struct name key = {.schema = schema, .name = name};
+
+	return schema && name ? bsearch(&key, names, n, sizeof *names, by_name) : NULL;
 }
 
 static void add_entry(struct group *g, size_t e)
@@ -136,11 +153,11 @@ void copy_plan_entries(struct copy_job *j)
 			j->first_key = e;
 		if (p->kind != POST_INDEX && p->kind != POST_CONSTRAINT && p->kind != POST_FK)
 			continue;
-		struct name key = {.schema = p->schema, .name = p->table};
-		const struct name *found = bsearch(&key, names, l->n_tables, sizeof *names, by_name);
+		const struct name *found = find_name(names, l->n_tables, p->schema, p->table);
 		if (!found) /* of a partitioned table or a materialized view: in the dump's order */
 			continue;
 		p->bytes = l->tables[found->i].bytes;
+		p->plain = p->kind == POST_FK && find_name(names, l->n_tables, p->to_schema, p->to_table);
 		if (p->kind == POST_FK)
 			continue;
 		p->index_bytes = list_index_bytes(l, p->schema, p->constraint ? p->constraint : p->name);
@@ -149,4 +166,5 @@ void copy_plan_entries(struct copy_job *j)
 	free(names);
 	for (size_t g = 0; g < j->n_groups; g++)
 		sort_entries(j, &j->groups[g]);
+	copy_plan_keys(j);
 }

@@ -26,6 +26,7 @@ struct post_entry {
 	char *sets;        /* SET statements that must be in force */
 	char *sql;
 	int64_t bytes, index_bytes; /* INDEX, CONSTRAINT, FK: of the table and itself on the source, filled in by the caller; 0: unknown */
+	bool plain;        /* FK: both tables have rows of their own, neither is partitioned; filled in by the caller */
 	bool as_is;        /* FK: not to be validated: NOT VALID or NOT ENFORCED on the source */
 };
 

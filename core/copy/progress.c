@@ -41,7 +41,7 @@ static bool weigh(const struct copy_job *j, const struct task *t, enum work *kin
 		*kind = WORK_INDEX;
 		*units = 0;
 		return true;
-	case TASK_SEQUENCES: case TASK_AGAIN: case TASK_ORDERED:
+	case TASK_SEQUENCES: case TASK_AGAIN: case TASK_ORDERED: case TASK_PREPARE:
 		break;
 	}
 	return false;

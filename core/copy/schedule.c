@@ -57,11 +57,11 @@ static bool next_ready(struct copy_job *j, struct task *t)
 static bool next_tables(struct copy_job *j, struct task *t, bool *over)
 {
 	const struct post_entry *v = j->post.v;
-	size_t from = j->next_table, to = from;
+	size_t from = j->next_table, to = from, most = copy_batch(j, j->list->n_tables, TABLES_AT_ONCE);
 
 	if (from < j->post.rows && v[from].kind == POST_TABLE) {
 		while (to < j->post.rows && v[to].kind == POST_TABLE &&
-		       (to - from < TABLES_AT_ONCE || !(str_eq(v[to].type, "TABLE") || str_eq(v[to].type, "DEFAULT"))))
+		       (to - from < most || !(str_eq(v[to].type, "TABLE") || str_eq(v[to].type, "DEFAULT"))))
 			to++;
 		j->next_table = to;
 		*t = (struct task){.kind = TASK_TABLES, .entry = from, .to = to};
@@ -92,40 +92,6 @@ static bool next_rows(struct copy_job *j, struct task *t, bool *over)
 		return true;
 	}
 	*over = j->busy == 0;
-	return false;
-}
-
-static bool same(const char *schema, const char *name, const char *schema2, const char *name2)
-{
-	return str_eq(schema, schema2) && str_eq(name, name2);
-}
-
-/* Foreign keys lock both their tables. */
-static bool collides(const struct post_entry *a, const struct post_entry *b)
-{
-	return same(a->schema, a->table, b->schema, b->table) || same(a->schema, a->table, b->to_schema, b->to_table) ||
-	       same(a->to_schema, a->to_table, b->schema, b->table) || same(a->to_schema, a->to_table, b->to_schema, b->to_table);
-}
-
-static bool next_key(struct copy_job *j, struct task *t, bool *over)
-{
-	const struct post_entry *running[COPY_MAX_JOBS];
-	int n = 0;
-
-	for (size_t e = j->first_key; e < j->post.n && n < COPY_MAX_JOBS; e++)
-		if (j->post.v[e].kind == POST_FK && j->state[e] == ENTRY_TAKEN)
-			running[n++] = &j->post.v[e];
-	for (size_t e = j->first_key; e < j->post.n; e++) {
-		bool wait = j->post.v[e].kind != POST_FK || j->state[e] != ENTRY_WAITS;
-		for (int i = 0; i < n && !wait; i++)
-			wait = collides(running[i], &j->post.v[e]);
-		if (wait)
-			continue;
-		j->state[e] = ENTRY_TAKEN;
-		*t = (struct task){.kind = TASK_ENTRY, .entry = e};
-		return true;
-	}
-	*over = n == 0;
 	return false;
 }
 
@@ -170,8 +136,10 @@ static bool next_in_phase(struct copy_job *j, struct task *t, bool *over)
 		return once(j, &j->again_taken, (struct task){.kind = TASK_AGAIN}, t, over);
 	case PHASE_SERIAL:
 		return once(j, &j->serial_taken, serial, t, over);
+	case PHASE_PREPARE:
+		return once(j, &j->prepare_taken, (struct task){.kind = TASK_PREPARE}, t, over);
 	case PHASE_KEYS:
-		return next_key(j, t, over);
+		return copy_next_key(j, t, over);
 	case PHASE_REST:
 		return once(j, &j->rest_taken, rest, t, over);
 	case PHASE_ANALYZE:
@@ -198,7 +166,7 @@ bool copy_next_task(struct copy_job *j, int who, struct task *t)
 		if (over) {
 			j->phase++;
 			atomic_store(&j->tables_made, true);
-			copy_wake(j);
+			copy_tell(j);
 			(void)pthread_cond_broadcast(&j->moved);
 		} else {
 			(void)pthread_cond_wait(&j->moved, &j->lock);

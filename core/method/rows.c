@@ -141,7 +141,6 @@ static enum err_code wait_for(struct run *r, bool end, struct err *err)
 	for (;;) {
 		struct copy_progress p;
 		struct pollfd fd[2] = {{.fd = copy_fd(r->copy), .events = POLLIN}, {.fd = r->cancel->fd, .events = POLLIN}};
-		struct timespec breath = {.tv_nsec = 50000000}; /* thousands of tables a second are not worth as many events */
 		copy_peek(r->copy, &p);
 		rows_progress(r);
 		if (p.finished || (!end && p.tables_made) || cancel_raised(r->cancel))
@@ -149,7 +148,6 @@ static enum err_code wait_for(struct run *r, bool end, struct err *err)
 		enum err_code rc = feel_pulse(r, &pulse, &p, err);
 		if (rc != ERR_OK)
 			return rc;
-		(void)nanosleep(&breath, NULL);
 		if (poll(fd, 2, 500) < 0 && errno != EINTR)
 			return err_errno(err, "poll");
 	}
