@@ -24,7 +24,8 @@ struct column { const char *name; enum type type; size_t at, size; };
 static const struct column columns[] = {
 	COL(INT, at_us), COL(INT, source_ok), COL(INT, target_ok), COL(TEXT, source_error), COL(TEXT, target_error), COL(INT, sub_exists),
 	COL(INT, enabled), COL(INT, worker), COL(TEXT, subscription), COL(TEXT, slot), COL(INT, tables), COL(INT, ready), COL(TEXT, busy),
-	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(INT, timeline),
+	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(TEXT, said), COL(TEXT, said_detail),
+	COL(TEXT, said_relation), COL(TEXT, said_lsn), COL(TEXT, said_look), COL(TEXT, said_remove), COL(TEXT, log_where), COL(INT, target_version), COL(INT, timeline),
 	COL(TEXT, address), COL(INT, failed_over), COL(TEXT, failover), COL(INT, standbys), COL(INT, sync_standbys), COL(TEXT, sync_commit),
 	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
 	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(INT, xmin_age),
@@ -92,10 +93,29 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
 }
 
+/* What to do about the worker that fails: with the row and the position, where the server says them. */
+static void put_right(const struct watch_sample *s, char *out, size_t cap)
+{
+	char skip[160] = "", enable[120] = "";
+
+	if (s->said_lsn[0] && s->target_version >= 150000)
+		(void)snprintf(skip, sizeof skip, "; or pass over its whole transaction: ALTER SUBSCRIPTION %.60s SKIP (lsn = '%s')", s->subscription, s->said_lsn);
+	if (!s->enabled)
+		(void)snprintf(enable, sizeof enable, "; then ALTER SUBSCRIPTION %.60s ENABLE", s->subscription);
+	if (s->said_look[0])
+		(void)snprintf(out, cap, "look at that row on both sides: %.180s; when the source's is right, on the target: %.180s%s%s", s->said_look, s->said_remove, skip, enable);
+	else if (s->said[0])
+		(void)snprintf(out, cap, "put that right on the target, and it goes on by itself%s%s", skip, enable);
+	else
+		(void)snprintf(out, cap, "the server's words (table, key, reason) are in %s. Put it right on the target%s", s->log_where[0] ? s->log_where : "the target's log",
+			       s->enabled ? ", and it goes on by itself" : enable);
+}
+
 static void of_worker(const struct watch_sample *s, struct list *l)
 {
-	static const char put_right[] = "the target's log names the table, the key and the reason. Put that right on the target (remove the row that is in the way, add the "
-					"column) and it goes on by itself; from 15 on ALTER SUBSCRIPTION ... SKIP (lsn = ...) passes over one transaction";
+	char todo[sizeof l->v->todo];
+
+	put_right(s, todo, sizeof todo);
 	if (!s->target_ok)
 		return;
 	if (!s->sub_exists && s->source_ok && !s->slot_exists) {
@@ -103,14 +123,18 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 	} else if (!s->sub_exists) {
 		add(l, "subscription", VERDICT_BLOCK, "the slot on the source fills its disk while nobody reads from it: pgusher cleanup", "the subscription %s is not on the target", s->subscription);
 	} else if (!s->enabled) {
-		add(l, "disabled", VERDICT_BLOCK, "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled", s->subscription);
+		add(l, "disabled", VERDICT_BLOCK, s->said[0] ? todo : "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled%s%s%s%s", s->subscription,
+		    s->said[0] ? ": " : "", s->said, s->said_detail[0] ? "; " : "", s->said_detail);
 	} else if (!s->worker) {
-		add(l, "worker", VERDICT_BLOCK, put_right, "no apply worker runs on the target%s", s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : "");
+		add(l, "worker", VERDICT_BLOCK, todo, s->said[0] ? "no apply worker runs on the target: it fails%s%s: %s%s%s" : "no apply worker runs on the target%s",
+		    !s->said[0] ? s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : "" : s->said_relation[0] ? " on " : "", s->said_relation, s->said,
+		    s->said_detail[0] ? "; " : "", s->said_detail);
 	} else if (s->source_ok && s->slot_exists && !s->slot_active) {
 		add(l, "connection", VERDICT_WARN, "it tries again by itself; when that lasts: can the target still reach the source?", "the worker has no connection to the source");
 	}
 	if (s->worker && s->restarts > 2)
-		add(l, "worker", VERDICT_WARN, put_right, "the apply worker was started %lld times within 20 s", (long long)s->restarts);
+		add(l, "worker", VERDICT_WARN, todo, "the apply worker was started %lld times within 20 s%s%s%s%s", (long long)s->restarts, s->said[0] ? ": " : "", s->said,
+		    s->said_detail[0] ? "; " : "", s->said_detail);
 	if (s->sync_errors > 0 && s->ready < s->tables)
 		add(l, "sync", VERDICT_WARN, "the target's log says why; it is tried again by itself", "failed copies of a table: %lld", (long long)s->sync_errors);
 	if (s->conflicts > 0)

@@ -19,6 +19,11 @@ struct watch_sample {
 	int64_t tables, ready;
 	char busy[400];                         /* tables that are not ready: "public.big copying, ..." */
 	int64_t apply_errors, sync_errors, conflicts; /* counted by the server; -1: it does not count them (before 15, 18) */
+	char said[240], said_detail[240];       /* why the worker fails, in the server's own words (serverlog.h); "": nothing is wrong, or not known */
+	char said_relation[140], said_lsn[24];
+	char said_look[300], said_remove[300];  /* the row in the way, and without it; "" */
+	char log_where[240];                    /* where the server's words are; "" while nothing is wrong */
+	int64_t target_version;                 /* 160014 */
 	int64_t restarts;                       /* of the apply worker within the last 20 s, seen by this watcher */
 	int64_t timeline;                       /* of the target; 0: not readable */
 	char address[64];                       /* of the server that answers as the target; "": a socket */
@@ -56,7 +61,7 @@ struct watch_sample {
 struct watch_alarm {
 	const char *id;        /* stable, a constant: "lag" */
 	enum verdict verdict;  /* WARN or BLOCK */
-	char text[320], todo[400];
+	char text[480], todo[720];
 };
 
 #define WATCH_ALARMS 12

@@ -11,12 +11,14 @@
 #include "pg/patience.h"
 #include "pg/session.h"
 #include "watch/guard.h"
+#include "watch/serverlog.h"
 #include "watch/talkers.h"
 
 #define ASK_MS 2500        /* an end that takes longer does not answer */
 #define MINUTE_US INT64_C(60000000)
 #define NAMES_SHOWN 6
 #define RESTARTS_US INT64_C(20000000)
+#define LOG_US INT64_C(5000000)  /* between looks into its log */
 #define COUNT_STARTED 8
 #define AGAIN_S 8           /* the longest wait between two tries to connect */
 
@@ -34,6 +36,8 @@ struct watch {
 	char system[24];
 	int64_t minute_us, worker, started[COUNT_STARTED]; /* started: when new workers were seen, a ring */
 	size_t n_started;
+	int64_t log_us, log_worker; /* the last look into it, monotonic, and which worker it was about */
+	char origin[24];       /* of the subscription: pg_16396 */
 };
 
 struct watch *watch_new(const struct migration *m, const char *state_dir, const char *app, struct cancel *cancel)
@@ -162,6 +166,7 @@ static enum err_code look_at_target(struct watch *w, int64_t *commits, struct er
 		s->ready = cell_i64(r, 0, 4);
 		keep(s->busy, sizeof s->busy, cell(r, 0, 5));
 		*commits = cell_i64(r, 0, 6);
+		(void)snprintf(w->origin, sizeof w->origin, "pg_%s", cell(r, 0, 7));
 		count_restarts(w);
 	} else {
 		s->enabled = s->worker = 0;
@@ -233,6 +238,59 @@ static void look_at_failover(struct watch *w, int64_t confirmed)
 	keep(s->failover, sizeof s->failover, w->guard.say);
 }
 
+/* Before 15 the server does not say which table it was; the constraint's name leads to it, when it is the only one of that name. */
+static void look_for_table(struct watch *w, struct server_words *words)
+{
+	static const char sql[] = "SELECT n.nspname || '.' || t.relname FROM pg_subscription_rel r JOIN pg_index i ON i.indrelid = r.srrelid JOIN pg_class c ON c.oid = i.indexrelid"
+		" JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace WHERE 'pg_' || r.srsubid = $1"
+		" AND position(' \"' || c.relname || '\"' IN $2) > 0";
+	const char *params[] = {w->origin, words->message};
+	struct err err;
+	PGresult *r;
+
+	if (!words->detail[0] || session_exec(w->end[SIDE_TARGET], sql, 2, params, ASK_MS, &r, &err) != ERR_OK)
+		return;
+	if (PQntuples(r) == 1)
+		keep(words->relation, sizeof words->relation, cell(r, 0, 0));
+	PQclear(r);
+}
+
+static uint64_t lsn_of(const char *text)
+{
+	unsigned high, low;
+
+	return sscanf(text, "%X/%X", &high, &low) == 2 ? (uint64_t)high << 32 | low : 0;
+}
+
+/* Why it fails, in the server's words, while it does. */
+static void look_into_log(struct watch *w)
+{
+	struct watch_sample *s = &w->s;
+	struct server_words words;
+	struct err err;
+	bool fails = s->sub_exists && (s->restarts > 0 || !s->worker || (s->sync_errors > 0 && s->ready < s->tables));
+
+	if (!fails)
+		s->said[0] = s->said_detail[0] = s->said_relation[0] = s->said_lsn[0] = s->said_look[0] = s->said_remove[0] = s->log_where[0] = '\0';
+	bool known = s->log_where[0] && clock_mono_us() - w->log_us < LOG_US && w->log_worker == w->worker;
+	if (!fails || known ||
+	    serverlog_look(w->end[SIDE_TARGET], w->origin, s->subscription, &words, &err) != ERR_OK)
+		return;
+	w->log_us = clock_mono_us();
+	w->log_worker = w->worker;
+	if (lsn_of(words.lsn) > 0 && lsn_of(words.lsn) <= lsn_of(s->origin_lsn)) /* that one is over */
+		words.message[0] = words.detail[0] = words.relation[0] = words.lsn[0] = '\0';
+	if (!words.relation[0])
+		look_for_table(w, &words);
+	keep(s->said, sizeof s->said, words.message);
+	keep(s->said_detail, sizeof s->said_detail, words.detail);
+	keep(s->said_relation, sizeof s->said_relation, words.relation);
+	keep(s->said_lsn, sizeof s->said_lsn, words.lsn);
+	keep(s->log_where, sizeof s->log_where, words.where);
+	serverlog_row(&words, "SELECT * FROM", s->said_look, sizeof s->said_look);
+	serverlog_row(&words, "DELETE FROM", s->said_remove, sizeof s->said_remove);
+}
+
 /* Counters that came with 15 and 18. */
 static void look_closer_at_target(struct watch *w)
 {
@@ -253,7 +311,9 @@ static void look_closer_at_target(struct watch *w)
 		PQclear(r);
 	}
 	free(sql);
+	s->target_version = v;
 	look_who_leads(w);
+	look_into_log(w);
 }
 
 static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *confirmed, struct err *err)

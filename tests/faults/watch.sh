@@ -3,7 +3,7 @@
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14
-up b 16
+up b 16 logging_collector=on
 lab psql a postgres -q -c 'CREATE DATABASE shop TEMPLATE template0'
 lab psql a shop -q -c 'CREATE TABLE t (id int PRIMARY KEY, v text)' -c "INSERT INTO t SELECT g, 'x' FROM generate_series(1, 1000) g" -c 'CREATE TABLE u (id int PRIMARY KEY)'
 source_sql() { lab psql a shop -At -c "$1"; }
@@ -36,7 +36,19 @@ source_sql "INSERT INTO t VALUES (2000, 'theirs')"
 within 4 'a row that is in the way: the worker' '"alarms":\[\{"verdict":"BLOCK","text":"no apply worker'
 within 12 'a row that is in the way: counted' '"apply_errors":[1-9]'
 ok 'a row that is in the way: the command rang once, not with each sample' test "$(grep -c 'no apply worker' "$WORK/rung")" = 1
-target_sql 'DELETE FROM t WHERE id = 2000'
+within 15 "a row that is in the way: the server's own words, and the key" 'it fails on public.t: duplicate key value violates unique constraint .*Key \(id\)=\(2000\) already exists'
+remove=$(tail -n 1 "$WORK/watch.out" | grep -o '"said_remove":"[^}]*' | sed 's/^"said_remove":"//; s/","log_where.*//; s/\\"/"/g')
+ok 'a row that is in the way: what removes it, run as it stands' target_sql "$remove"
+ok 'a row that is in the way: it was that one' test "$(target_sql 'SELECT count(*) FROM t')" = 1000
+well 20
+target_sql 'INSERT INTO t VALUES (2001, $$mine$$)'
+source_sql "INSERT INTO t VALUES (2001, 'theirs')"
+within 15 'a transaction to be passed over: by its end' "SKIP .lsn = '[0-9A-F]+/[0-9A-F]+'"
+skip=$(tail -n 1 "$WORK/watch.out" | grep -o "ALTER SUBSCRIPTION pgusher_case SKIP (lsn = '[0-9A-F/]*')")
+ok 'a transaction to be passed over: what it says, run as it stands' target_sql "$skip"
+well 20
+target_sql 'DELETE FROM t WHERE id = 2001'
+source_sql 'DELETE FROM t WHERE id = 2001'
 well 20
 
 target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'

@@ -12,6 +12,7 @@
 #include "watch/guard.h"
 #include "watch/crossing.h"
 #include "watch/ready.h"
+#include "watch/serverlog.h"
 #include "watch/watch.h"
 
 #define S INT64_C(1000000)
@@ -302,6 +303,55 @@ static void where_a_timeline_ends(void **state)
 	assert_int_equal(guard_fork("1\t0/zz\tx\n1 0/5 x", 1), -1);
 }
 
+/* As 14, 16 and 18 wrote them; what is another subscription's, or over, is not taken. */
+static void what_the_log_says(void **state)
+{
+	static const char v16[] =
+		"26-11 18:04 UTC [11] LOG:  logical replication apply worker for subscription \"mine\" has started\n"
+		"26-11 18:05 UTC [11] ERROR:  duplicate key value violates unique constraint \"we\"ird T_pkey\"\n"
+		"26-11 18:05 UTC [11] DETAIL:  Key (\"A b\")=(it's (x)) already exists.\n"
+		"26-11 18:05 UTC [11] CONTEXT:  processing remote data for replication origin \"pg_16393\" during message type \"INSERT\" for replication target relation"
+		" \"public.we\"ird T\" in transaction 757, finished at 0/1793020\n"
+		"26-11 18:05 UTC [9] LOG:  background worker \"logical replication worker\" (PID 11) exited with exit code 1\n";
+	static const char v14[] =
+		"t [21] LOG:  logical replication apply worker for subscription \"mine\" has started\n"
+		"t [21] ERROR:  could not start WAL streaming: ERROR:  replication slot \"x\" does not exist\n"
+		"t [9] LOG:  background worker \"logical replication worker\" (PID 21) exited with exit code 1\n"
+		"t [22] LOG:  logical replication apply worker for subscription \"other\" has started\n"
+		"t [22] ERROR:  of the other one\n"
+		"t [9] LOG:  background worker \"logical replication worker\" (PID 22) exited with exit code 1\n";
+	static const char v18[] =
+		"t [31] ERROR:  conflict detected on relation \"public.t\": conflict=insert_exists\n"
+		"t [31] DETAIL:  Key already exists in unique index \"t_pkey\", modified in transaction 763.\n"
+		"\tKey (id)=(7); existing local row (1, 7); remote row (2, 7).\n"
+		"t [31] CONTEXT:  processing remote data for replication origin \"pg_16393\" during message type \"INSERT\" for replication target relation \"public.t\""
+		" in transaction 771, finished at 0/17E7038\n";
+	struct server_words w = {0};
+	char sql[200];
+
+	(void)state;
+	assert_true(serverlog_find(v16, "pg_16393", "mine", &w));
+	assert_string_equal(w.relation, "public.we\"ird T");
+	assert_string_equal(w.lsn, "0/1793020");
+	serverlog_row(&w, "SELECT * FROM", sql, sizeof sql);
+	assert_string_equal(sql, "SELECT * FROM \"public\".\"we\"\"ird T\" WHERE \"A b\" = 'it''s (x)'");
+	assert_false(serverlog_find(v16, "pg_1", "not mine", &w));
+	w = (struct server_words){0};
+	assert_true(serverlog_find(v14, "pg_16393", "mine", &w));
+	assert_string_equal(w.message, "could not start WAL streaming: ERROR:  replication slot \"x\" does not exist");
+	serverlog_row(&w, "DELETE FROM", sql, sizeof sql);
+	assert_string_equal(sql, "");
+	assert_true(serverlog_find(v18, "pg_16393", "mine", &w));
+	serverlog_row(&w, "DELETE FROM", sql, sizeof sql);
+	assert_string_equal(sql, "DELETE FROM \"public\".\"t\" WHERE id = '7'");
+	char *later = xasprintf("%st [41] LOG:  logical replication apply worker for subscription \"mine\" has started\nt [42] LOG:  logical replication apply worker for subscription"
+				" \"mine\" has started\n", v18);
+	assert_false(serverlog_find(later, "pg_16393", "mine", &w)); /* it was over when the one before began */
+	free(later);
+	assert_false(serverlog_find("", "pg_16393", "mine", &w));
+	assert_false(serverlog_find("t CONTEXT:  processing remote data", "pg_16393", "mine", &w));
+}
+
 /* Once when it begins; again only after it was quiet for a while; a worse one is news. */
 static void rings_once(void **state)
 {
@@ -331,7 +381,7 @@ static void rings_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rings_once), cmocka_unit_test(ready_or_not),
+		cmocka_unit_test(rings_once), cmocka_unit_test(what_the_log_says), cmocka_unit_test(ready_or_not),
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),

@@ -155,9 +155,9 @@ static int draw_alarms(const struct watch_sample *s, int y, int x, int end, int 
 			continue;
 		bool bad = a[i].verdict == VERDICT_BLOCK;
 		(void)putf(y, x, LABEL, bad ? R_BAD : R_WARN, "%s %s", glyph(G_FAIL), bad ? "ALARM" : "warn");
-		y += put_lines(y, x + LABEL, end - y < 3 ? end - y : 3, width - LABEL, bad ? R_BAD : R_WARN, a[i].text);
+		y += put_lines(y, x + LABEL, end - y < 4 ? end - y : 4, width - LABEL, bad ? R_BAD : R_WARN, a[i].text);
 		if (y < end)
-			y += put_lines(y, x + LABEL, end - y < 4 ? end - y : 4, width - LABEL, R_TEXT, a[i].todo);
+			y += put_lines(y, x + LABEL, end - y < 6 ? end - y : 6, width - LABEL, R_TEXT, a[i].todo);
 	}
 	if (n == 0 && y < end)
 		(void)putf(y++, x, width, R_GOOD, "%s nothing is wrong", glyph(G_DONE));
