@@ -95,8 +95,13 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 	enum err_code rc = found ? find_left(a, &seen, err) : ERR_OK;
 	if (rc != ERR_OK)
 		return rc;
-	if (!seen)
-		return err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here%s", a->m->name, found ? ", nor is on the servers" : "");
+	if (!seen) {
+		char *dir = migration_state_dir(a->m);
+		err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here%s", a->m->name, found ? ", nor is on the servers" : "");
+		(void)err_hint(err, "looked in %s%s", dir, found ? ", and on both servers" : "; an attempt that another host or login ran is in its state_dir");
+		free(dir);
+		return err->code;
+	}
 	a->sink->dir = migration_state_dir(a->m);
 	rc = journal_open(&a->sink->j, a->sink->dir, err);
 	if (rc == ERR_OK)

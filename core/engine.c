@@ -52,7 +52,7 @@ static void ready(struct engine *e, const char *id, enum err_code rc, const stru
 	ev->n = rc;
 	if (rc != ERR_OK) {
 		xreplace(&ev->text, err->msg);
-		xreplace(&ev->hint, err->hint);
+		xreplace(&ev->hint, err_next(err));
 	}
 	if (str_eq(id, "plan") && rc == ERR_OK)
 		ev->shared = e->plan;
@@ -336,25 +336,53 @@ static enum err_code run(struct engine *e, struct err *err)
 	return rc;
 }
 
+/* Both were read, and both databases are there. */
+static enum err_code both_there(const struct engine *e, struct err *err)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct facts *f = e->box.s.facts[i];
+		if (!f && e->box.s.connect[i].code != ERR_OK)
+			return (*err = e->box.s.connect[i]).code;
+		if (f && f->db_exists)
+			continue;
+		err_set(err, ERR_BLOCKED, "the %s database %s does not exist", side_name((enum side)i), e->m.end[i].dbname);
+		return err_hint(err, i == SIDE_TARGET ? "pgusher run makes and fills it; or correct [target] dbname" : "correct [source] dbname; psql -l on the server lists them");
+	}
+	return ERR_OK;
+}
+
 static enum err_code verify(struct engine *e, struct err *err)
 {
 	struct attempt a = attempt_of(e);
 	enum err_code rc = e->surveyed ? ERR_OK : survey(e, false, err);
 
-	for (int i = 0; i < 2 && rc == ERR_OK; i++)
-		if (!e->box.s.facts[i] || !e->box.s.facts[i]->db_exists)
-			rc = e->box.s.connect[i].code ? (*err = e->box.s.connect[i]).code
-						      : err_set(err, ERR_BLOCKED, "the %s database does not exist", side_name((enum side)i));
+	if (rc == ERR_OK)
+		rc = both_there(e, err);
 	return rc == ERR_OK ? attempt_verify(&a, err) : rc;
+}
+
+/* What only a subscription has. */
+static enum err_code follows(const struct engine *e, const char *what, struct err *err)
+{
+	if (e->m.method == METHOD_SUBSCRIPTION)
+		return ERR_OK;
+	err_set(err, ERR_USAGE, "there is nothing to %s: the method is %s", what, method_name(e->m.method));
+	return err_hint(err, "only a subscription follows its source, and is watched, cut over, rolled back and finalized; a %s has ended when pgusher run has", method_name(e->m.method));
 }
 
 static enum err_code watch(struct engine *e, struct err *err)
 {
 	struct attempt a = attempt_of(e);
-	enum err_code rc = e->m.method == METHOD_SUBSCRIPTION ? ask_passwords(e, err)
-			   : err_set(err, ERR_USAGE, "there is nothing to watch: the method is %s", method_name(e->m.method));
+	enum err_code rc = follows(e, "watch", err);
 
+	if (rc == ERR_OK)
+		rc = ask_passwords(e, err);
 	return rc == ERR_OK ? attempt_watch(&a, err) : rc;
+}
+
+static const char *command_word(enum command_kind k)
+{
+	return k == CMD_ROLLBACK ? "roll back" : k == CMD_FINALIZE ? "finalize" : k == CMD_REHEARSE ? "rehearse" : "cut over";
 }
 
 static enum err_code cutover(struct engine *e, const struct command *c, struct err *err)
@@ -365,9 +393,13 @@ static enum err_code cutover(struct engine *e, const struct command *c, struct e
 
 	if (c->text && !str_to_i64(c->text, rehearse, 86400, &seconds))
 		return err_set(err, ERR_USAGE, "an outage is 1 to 86400 seconds");
-	enum err_code rc = not_held(e, err);
+	enum err_code rc = follows(e, command_word(c->kind), err);
+	if (rc == ERR_OK)
+		rc = not_held(e, err);
 	if (rc == ERR_OK)
 		rc = survey(e, false, err);
+	if (rc == ERR_OK && c->kind != CMD_FINALIZE && seconds > 0) /* taking back and ending it go on with one side */
+		rc = both_there(e, err);
 	if (rc == ERR_OK)
 		rc = rehearse ? attempt_rehearse(&a, (int)seconds, err) : c->kind == CMD_CUTOVER ? attempt_cutover(&a, (int)seconds, err)
 			: c->kind == CMD_ROLLBACK ? attempt_rollback(&a, (int)seconds, err) : attempt_finalize(&a, c->yes, err);

@@ -96,6 +96,8 @@ enum err_code args_parse(struct args *a, int argc, char **argv, struct err *err)
 	}
 	if (rc == ERR_OK && !a->help)
 		rc = sensible(a, err);
+	if (rc != ERR_OK && !err->hint[0])
+		(void)err_hint(err, "pgusher --help lists commands and options");
 	return rc;
 }
 

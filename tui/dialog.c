@@ -51,6 +51,14 @@ static void begin(const char *title, const char *text)
 	d.text = xstrdup(text);
 }
 
+void dialog_failed(const char *title, const struct event *e)
+{
+	char *text = xasprintf("%s%s%s", e->text ? e->text : "", str_empty(e->hint) ? "" : "\n\n", e->hint ? e->hint : "");
+
+	dialog_say(title, text);
+	free(text);
+}
+
 void dialog_say(const char *title, const char *text)
 {
 	begin(title, text);

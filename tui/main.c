@@ -28,10 +28,15 @@ static void no_cores(void)
 
 static int complain(const struct err *err)
 {
-	(void)fprintf(stderr, "pgusher: %s\n", err->msg);
-	if (err->hint[0])
-		(void)fprintf(stderr, "         %s\n", err->hint);
+	(void)fprintf(stderr, "pgusher: %s\n         %s\n", err->msg, err_next(err));
 	return EXIT_USAGE;
+}
+
+static int no_file(struct err *err)
+{
+	if (!err->hint[0])
+		(void)err_hint(err, "is the path right? pgusher -c FILE is the wizard, which writes such a file; pgusher --sample prints one");
+	return complain(err);
 }
 
 static int complain_all(const struct strv *wrong)
@@ -58,7 +63,7 @@ static int load(struct migration *m, const struct args *a, bool *loaded)
 	if (code == ERR_USAGE)
 		rc = complain_all(&wrong);
 	else if (code != ERR_OK)
-		rc = complain(&err);
+		rc = no_file(&err);
 	else if ((a->verb != VERB_WIZARD || a->check_config) && !settings_complete(m, &wrong))
 		rc = complain_all(&wrong);
 	*loaded = rc == 0;

@@ -435,7 +435,7 @@ static int do_verify(struct plain *p)
 		enum state st = p->model.proofs.v[i].last->state;
 		n[st == ST_DONE ? 0 : st == ST_FAILED ? 1 : 2]++;
 	}
-	if (!p->a->json)
+	if (!p->a->json && p->model.proofs.n > 0)
 		(void)printf("%zu equal, %zu different, %zu not proven\n", n[0], n[1], n[2]);
 	return rc == ERR_OK && n[2] > 0 ? EXIT_FAILED : code(p, rc);
 }
@@ -485,7 +485,7 @@ static int do_status(struct plain *p)
 	struct err err;
 
 	if (!load_model(p, &err)) {
-		(void)fprintf(stderr, "pgusher: %s\n         %s\n", err.msg, err.hint);
+		(void)fprintf(stderr, "pgusher: %s\n         %s\n", err.msg, err_next(&err));
 		return EXIT_FAILED;
 	}
 	char *dir = migration_state_dir(p->m);
@@ -529,8 +529,14 @@ static int do_report(struct plain *p)
 {
 	struct err err;
 
-	if (!load_model(p, &err) || !p->model.begin) {
-		(void)fprintf(stderr, "pgusher: no attempt of %s is written down here\n", p->m->name);
+	bool readable = load_model(p, &err);
+	if (!readable || !p->model.begin) {
+		char *dir = migration_state_dir(p->m);
+		if (!readable)
+			(void)fprintf(stderr, "pgusher: %s\n         %s\n", err.msg, err_next(&err));
+		else
+			(void)fprintf(stderr, "pgusher: no attempt of %s is written down here\n         looked in %s; pgusher run begins one\n", p->m->name, dir);
+		free(dir);
 		return EXIT_FAILED;
 	}
 	if (p->a->json) {
@@ -552,7 +558,7 @@ static int with_engine(struct plain *p)
 	int rc = EXIT_FAILED;
 
 	if (engine_start(&p->e, p->m, &err) != ERR_OK) {
-		(void)fprintf(stderr, "pgusher: %s\n", err.msg);
+		(void)fprintf(stderr, "pgusher: %s\n         %s\n", err.msg, err_next(&err));
 		return EXIT_FAILED;
 	}
 	switch (p->a->verb) {

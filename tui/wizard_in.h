@@ -108,6 +108,7 @@ void frame_help(const struct wizard *w);
 
 /* Dialogs (dialog.c): one at a time, over the screen. */
 void dialog_say(const char *title, const char *text);
+void dialog_failed(const char *title, const struct event *e); /* what a command said when it ended, and what to do next */
 void dialog_ask(const char *title, const char *text, const char *yes, void (*fn)(struct wizard *, bool));
 void dialog_type(const char *title, const char *text, const char *word, void (*fn)(struct wizard *, const char *));
 bool dialog_open(void);

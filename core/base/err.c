@@ -18,6 +18,29 @@ const char *err_code_name(enum err_code code)
 	return code_names[code];
 }
 
+static const char *const code_hints[] = {
+	[ERR_OK] = "",
+	[ERR_USAGE] = "correct the settings file or the command line; pgusher --sample explains every setting",
+	[ERR_CONNECT] = "check that the server runs and can be reached from here, then do the same again",
+	[ERR_AUTH] = "check the role, its password and its rights on that server, then do the same again",
+	[ERR_LOST] = "check that the server runs and that the network holds, then do the same again: it goes on where it stood",
+	[ERR_SQL] = "the server's log has the whole statement and its reason; put that right, then do the same again",
+	[ERR_TIMEOUT] = "see what it waits for (pg_stat_activity on that server), then do the same again",
+	[ERR_CANCELLED] = "nothing goes on in the servers; pgusher status says where it stands",
+	[ERR_IO] = "check that the folder is there, that it is yours and that its disk has room; then do the same again",
+	[ERR_NOSPACE] = "free disk space, then do the same again: what was done is written down",
+	[ERR_CHILD] = "run the command by hand to see more; its words are above and in the log",
+	[ERR_BLOCKED] = "pgusher status says where the migration stands, pgusher check what must be put right",
+	[ERR_DIFFERS] = "do not use the target before the tables named are understood; pgusher report has rows and checksums",
+	[ERR_BUSY] = "watch it with pgusher status; come back when it has ended",
+	[ERR_HOSTKEY] = "compare the fingerprint with the administrator's, then accept it in the wizard or with --confirm",
+};
+
+const char *err_next(const struct err *err)
+{
+	return err->hint[0] ? err->hint : code_hints[err->code];
+}
+
 enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;

@@ -45,5 +45,7 @@ enum err_code err_prefix(struct err *err, const char *fmt, ...) __attribute__((f
 /* errno -> ERR_NOSPACE or ERR_IO with strerror text behind the message. */
 enum err_code err_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *err_code_name(enum err_code code);
+/* The next thing to do: the hint, or, when nobody knew better, what goes for the code. Never empty, but for ERR_OK. */
+const char *err_next(const struct err *err);
 
 #endif

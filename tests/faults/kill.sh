@@ -23,14 +23,22 @@ kill_at() {
 	local pid rc=0
 	"$PGUSHER" run -c "$WORK/$1.ini" --yes >"$WORK/$1.first.out" 2>&1 </dev/null &
 	pid=$!
-	wait_for 30 running "$1" "$2" || rc=1
+	wait_for 120 running "$1" "$2" || rc=1
 	sleep "$3"
 	kill -9 $pid 2>/dev/null
 	wait $pid 2>/dev/null
 	return $rc
 }
+no_tool() { ! pgrep -f "$WORK/lab.*pg_dump"; }
 gone() { # no process and no session of the killed one
-	wait_for 10 no_leftovers a && wait_for 10 no_leftovers b && ! pgrep -f "$WORK/lab.*pg_dump" >/dev/null
+	wait_for 90 no_leftovers a && wait_for 90 no_leftovers b && wait_for 90 no_tool
+}
+# what must not be over before it is killed goes over slow lines
+lab proxy sa a >/dev/null
+lab proxy sb b >/dev/null
+lines() { for line in sa sb; do lab tell $line rate "$1"; done; }
+slowly() { # NAME
+	for s in a b; do sed -i "s/^port = $(get $s PORT)\$/port = $(cat "$PGUSHER_LAB/s$s/port")/" "$WORK/$1.ini"; done
 }
 drop_target() { lab psql b postgres -c 'DROP DATABASE IF EXISTS shop' -c 'DROP ROLE IF EXISTS app'; }
 
@@ -75,10 +83,14 @@ each stream
 each file 'transfer = file' 'jobs = 2'
 
 # cleaning up instead of going on
+slowly file
+slowly stream
 for at in database/1 restore/2; do
 	rm -rf "$XDG_STATE_HOME/pgusher/file"
 	drop_target
+	lines 3000000
 	kill_at file $at 0.1
+	lines 0
 	ok "killed at $at: clean-up wants the name" exits 3 pgusher cleanup file --yes
 	ok "killed at $at: clean-up" exits 0 pgusher cleanup file --yes --confirm shop
 	ok "killed at $at: the database is gone" test -z "$(lab psql b postgres -At -c "SELECT 1 FROM pg_database WHERE datname = 'shop'")"
@@ -91,11 +103,13 @@ rm -rf "$XDG_STATE_HOME/pgusher/stream"
 drop_target
 lab psql b postgres -c 'CREATE DATABASE shop TEMPLATE template0'
 has_table() { [ -n "$(lab psql b shop -At -c "SELECT to_regclass('public.big_narrow')")" ]; }
+lines 3000000
 "$PGUSHER" run -c "$WORK/stream.ini" --yes >"$WORK/stream.first.out" 2>&1 </dev/null &
 pid=$!
-wait_for 30 has_table
+wait_for 120 has_table
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
+lines 0
 ok 'target was there before: going on without the name is refused' exits 3 pgusher run stream --yes
 ok 'target was there before: with the name it goes on' exits 0 pgusher run stream --yes --confirm shop
 ok 'target was there before: the end is the same' tests/lab/compare a/shop b/shop

@@ -36,7 +36,7 @@ fresh; change case source user ghost; printf '*:*:*:*:x\n' >"$WORK/wrong"; chang
 refused 'unknown role' 3 'ghost' 'check the role'
 fresh; sed -i '/^host  all/s/all 127/postgres 127/' "$(get b PGDATA)/pg_hba.conf"; lab psql b postgres -q -c 'SELECT pg_reload_conf()' >/dev/null
 change case target user nobody
-until_true 5 sh -c "! PGPASSWORD=nobody psql -h 127.0.0.1 -p $(get b PORT) -U nobody postgres -c '' 2>/dev/null" || true
+until_true 60 sh -c "! PGPASSWORD=nobody psql -h 127.0.0.1 -p $(get b PORT) -U nobody postgres -c '' 2>/dev/null" || true
 refused 'no pg_hba line' 3 'pg_hba' 'add to pg_hba.conf' '127.0.0.1/32'
 sed -i '/^host  all/s/postgres 127/all 127/' "$(get b PGDATA)/pg_hba.conf"; lab psql b postgres -q -c 'SELECT pg_reload_conf()' >/dev/null
 fresh; change case target port "$(get a PORT)"; change case target passfile "$(get a PASSFILE)"
@@ -63,7 +63,7 @@ ok 'target not empty: says what is there' says case public.precious
 ok 'target not empty: untouched' lab psql b shop -c 'TABLE precious'
 lab psql b postgres -q -c 'DROP DATABASE shop'
 fresh; lab psql b postgres -q -c 'ALTER SYSTEM SET default_transaction_read_only = on' -c 'SELECT pg_reload_conf()' >/dev/null
-until_true 5 sh -c "[ \"\$(tests/lab/lab psql b postgres -At -c 'SHOW default_transaction_read_only')\" = on ]"
+until_true 60 sh -c "[ \"\$(tests/lab/lab psql b postgres -At -c 'SHOW default_transaction_read_only')\" = on ]"
 ok 'target read-only by setting: pgusher overrides it for itself' exits 0 pgusher check case
 lab psql b postgres -q -c 'ALTER SYSTEM RESET default_transaction_read_only' -c 'SELECT pg_reload_conf()' >/dev/null
 touch "$(get b PGDATA)/standby.signal"; lab restart b >/dev/null 2>&1
@@ -82,4 +82,31 @@ change case target user nobody; change case target passfile "$WORK/nobody"
 ok 'without superusers: runs, and says what is left to look at' exits 1 pgusher run case --yes
 ok 'without superusers: names what it could not give away' says case 'ALTER TABLE public.guarded OWNER TO postgres'
 ok 'without superusers: the rows are the same' tests/lab/compare --skip database,roles,schema a/shop b/shop
+
+# whatever is refused, there is a next step
+hinted() { # TEXT STATUS SAYS WORDS...
+	local text=$1 want=$2 says=$3 rc=0
+	shift 3
+	"$PGUSHER" "$@" >"$WORK/hint.out" 2>&1 </dev/null || rc=$?
+	ok "$text: refused" test $rc = "$want"
+	ok "$text: says what to do" sh -c 'grep -A 1 "^pgusher: " "$1" | grep -q "^         [a-z]"' sh "$WORK/hint.out"
+	ok "$text: says '$says'" says hint "$says"
+}
+fresh
+ini none a shop b nowhere
+hinted 'no file named' 2 'writes such a file' status
+hinted 'a file that is not there' 2 'is the path right' status -c "$WORK/nosuch.ini"
+hinted 'a folder in place of a file' 2 'is the path right' check -c "$WORK"
+hinted 'two commands' 2 'pgusher --help' status report
+hinted 'an option without its value' 2 'pgusher --help' cutover -c "$WORK/case.ini" --max-outage
+hinted 'no report yet' 1 'pgusher run begins one' report -c "$WORK/none.ini"
+hinted 'nothing to clean up' 3 "looked in $XDG_STATE_HOME/pgusher/none" cleanup -c "$WORK/none.ini"
+hinted 'verify without a target' 3 'pgusher run makes and fills it' verify -c "$WORK/none.ini"
+for verb in watch cutover rollback finalize; do
+	hinted "$verb of a dump" 2 'only a subscription' $verb -c "$WORK/none.ini" --confirm shop
+done
+mkdir -p "$XDG_STATE_HOME/pgusher/none" && printf '{"torn\n' >"$XDG_STATE_HOME/pgusher/none/journal.jsonl"
+hinted 'a damaged journal, status' 1 'is not a journal line' status -c "$WORK/none.ini"
+hinted 'a damaged journal, report' 1 'is not a journal line' report -c "$WORK/none.ini"
+hinted 'a damaged journal, cleanup' 1 'is not a journal line' cleanup -c "$WORK/none.ini"
 exit $bad

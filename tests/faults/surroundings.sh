@@ -17,11 +17,11 @@ start() {
 	shift
 	rm -rf "$XDG_STATE_HOME/pgusher/$name"
 	drop_target
-	lines 8000000
+	lines 3000000
 	"$@" "$PGUSHER" run -c "$WORK/$name.ini" --yes >"$WORK/$name.out" 2>&1 </dev/null &
 	pid=$!
 }
-ended() { wait "$pid"; status=$?; lines 0; } # $status
+ended() { lines 0; wait "$pid"; status=$?; } # $status
 
 # ---- names -----------------------------------------------------------------------------------
 # a mount namespace of its own has its own hosts file and a resolver that does not answer
@@ -48,9 +48,9 @@ if [ "$UID" = 0 ] && with_names true 2>/dev/null; then
 	travelling() { [ "$(lab psql b postgres -At -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active'")" -gt 0 ]; }
 	# gone while rows travel: what is connected stays so; the proof's new connections are tried again
 	start names with_names
-	until_true 30 travelling
+	until_true 120 travelling
 	unknown
-	ok 'names gone while it copies: the proof is read again, and says when' until_true 60 grep -qs 'again in' "$WORK/names.out"
+	ok 'names gone while it copies: the proof is read again, and says when' until_true 120 grep -qs 'again in' "$WORK/names.out"
 	known
 	ended
 	ok 'names gone while it copies, and back: goes on by itself to a good end' is $status 0 names
@@ -58,12 +58,12 @@ if [ "$UID" = 0 ] && with_names true 2>/dev/null; then
 	ok 'names gone while it copies, and back: an independent comparison' tests/lab/compare a/shop b/shop
 	# gone before the copy has its connections
 	start names with_names
-	until_true 30 begun names database/1
+	until_true 120 begun names database/1
 	unknown
 	ended
 	ok 'names gone before it copies: stopped midway, to be gone on with' is $status 5 names
 	ok 'names gone before it copies: says so' says names 'could not translate host name'
-	ok 'names gone before it copies: no session left on the source' until_true 10 no_leftovers a
+	ok 'names gone before it copies: no session left on the source' until_true 90 no_leftovers a
 	known
 	ok 'names gone before it copies, and back: goes on' exits 0 with_names "$PGUSHER" run -c "$WORK/names.ini" --yes
 	ok 'names gone before it copies, and back: an independent comparison' tests/lab/compare a/shop b/shop
@@ -85,7 +85,7 @@ if "${CC:-gcc}" -std=gnu11 -O1 -Wall -Wextra -Werror -D_GNU_SOURCE -shared -fPIC
 		echo 0 >"$WORK/seconds"
 		ok "clock set by $jump s: the shim sees it" test "$(echo 86400 >"$WORK/seconds.try"; WALLCLOCK=$WORK/seconds.try LD_PRELOAD=$WORK/wallclock.so date +%F)" != "$(date +%F)"
 		start clock by_clock
-		until_true 30 begun clock copy/4
+		until_true 120 begun clock copy/4
 		echo $jump >"$WORK/seconds"
 		ended
 		ok "clock set by $jump s while it copies: a good end" is $status 0 clock
@@ -96,7 +96,7 @@ if "${CC:-gcc}" -std=gnu11 -O1 -Wall -Wextra -Werror -D_GNU_SOURCE -shared -fPIC
 	# and stopped in the middle of it
 	echo 0 >"$WORK/seconds"
 	start clock by_clock
-	until_true 30 begun clock copy/4
+	until_true 120 begun clock copy/4
 	echo -3600 >"$WORK/seconds"
 	pkill -KILL -f "^$PGUSHER run -c $WORK/clock.ini"
 	ended 2>/dev/null

@@ -15,7 +15,7 @@ kill_at() {
 	"$PGUSHER" run -c "$WORK/$1.ini" --yes >"$WORK/$1.first.out" 2>&1 </dev/null &
 	pid=$!
 	begun() { tail -n "+$((before + 1))" "$(journal "$1")" 2>/dev/null | grep -q "\"kind\":\"action\",\"state\":\"running\",\"id\":\"$2\""; }
-	until_true 30 begun "$1" "$2" || { echo "not ok $1: $2 was never begun"; bad=1; }
+	until_true 120 begun "$1" "$2" || { echo "not ok $1: $2 was never begun"; bad=1; }
 	kill -9 $pid
 	wait $pid 2>/dev/null
 }
@@ -28,7 +28,9 @@ ok 'keep: first attempt' exits 0 pgusher run keep --yes
 kept=$(find "$XDG_STATE_HOME/pgusher/keep" -mindepth 1 -maxdepth 1 -name 'keep-*' ! -name '*.json')
 lab psql a shop -c 'CREATE TABLE later AS SELECT 1 AS i' >/dev/null
 drop_target
-sleep 1.1
+second=$(date +%s)
+later() { [ "$(date +%s)" -gt $((second + 1)) ]; } # attempts are named by the second
+until_true 20 later
 kill_at keep restore/2
 ok 'keep: second attempt goes on' exits 0 pgusher run keep --yes
 ok 'keep: the second attempt restored its own dump' is "$(value b shop "SELECT to_regclass('later') IS NOT NULL")" t
@@ -73,7 +75,7 @@ drop_target
 lab psql b postgres -c 'CREATE DATABASE shop TEMPLATE template0' >/dev/null
 ini before a shop b shop 'transfer = file'
 kill_at before restore/2
-until_true 20 sh -c "[ -n \"\$(tests/lab/lab psql b shop -At -c \"SELECT 1 FROM pg_tables WHERE schemaname = 'public' LIMIT 1\")\" ] || ! pgrep -f 'pg_restore.*dbname=shop'"
+until_true 120 sh -c "[ -n \"\$(tests/lab/lab psql b shop -At -c \"SELECT 1 FROM pg_tables WHERE schemaname = 'public' LIMIT 1\")\" ] || ! pgrep -f 'pg_restore.*dbname=shop'"
 ok 'clean-up of a database that was there before: not all is gone' exits 1 pgusher cleanup before --yes --confirm shop
 ok 'clean-up of a database that was there before: says so' says before 'except for role:app, content:shop'
 
@@ -89,7 +91,7 @@ drop_target
 ini off a shop b shop 'transfer = file' 'verify = off'
 "$PGUSHER" run -c "$WORK/off.ini" --yes >"$WORK/off.out" 2>&1 </dev/null &
 runner=$!
-until_true 30 running off restore/2
+until_true 120 running off restore/2
 ok 'verify off: no snapshot is held while it restores' is "$(value a postgres "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgusher%' AND state = 'idle in transaction'")" 0
 wait $runner
 lab psql b shop -c 'DELETE FROM later' >/dev/null
@@ -115,7 +117,7 @@ for transfer in stream file; do
 	"$PGUSHER" run -c "$WORK/crash.ini" --yes >"$WORK/crash.first.out" 2>&1 </dev/null &
 	runner=$!
 	[ $transfer = stream ] && at='"kind":"step","state":"done","id":"copy"' || at='"kind":"step","state":"done","id":"restore"'
-	until_true 30 grep -qs "$at" "$(journal crash)"
+	until_true 120 grep -qs "$at" "$(journal crash)"
 	lab kill b
 	kill -9 $runner 2>/dev/null
 	wait $runner 2>/dev/null
@@ -161,10 +163,11 @@ hold_role() { # END (COMMIT or ROLLBACK): holds the role app until $WORK/go is t
 		printf '%s;\n' "$1"
 	} | lab psql b postgres >/dev/null 2>&1 &
 	holder=$!
-	until_true 10 role_held
+	until_true 60 role_held
 }
 role_held() { [ "$(value b postgres "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")" = 1 ]; }
-start() { "$PGUSHER" run -c "$WORK/$1.ini" --yes >"$WORK/$1.out" 2>&1 </dev/null & runner=$!; until_true 20 running "$1" roles/1; sleep 0.3; }
+start() { "$PGUSHER" run -c "$WORK/$1.ini" --yes >"$WORK/$1.out" 2>&1 </dev/null & runner=$!; until_true 120 running "$1" roles/1; until_true 60 waits_for_role; }
+waits_for_role() { [ "$(value b postgres "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgusher%' AND wait_event_type = 'Lock'")" -gt 0 ]; }
 let_go() { touch "$WORK/go"; wait $holder; status=0; wait $runner || status=$?; }
 
 drop_target

@@ -32,7 +32,7 @@ there stream
 watch_words &
 watcher=$!
 perl -e 'sleep 60' "$(get a PASSWORD)" & # the watcher must see one
-ok 'the watcher sees a password in an argument list' until_true 30 test -s "$WORK/words"
+ok 'the watcher sees a password in an argument list' until_true 120 test -s "$WORK/words"
 kill $!
 wait $! 2>/dev/null
 sleep 1
@@ -61,11 +61,11 @@ for sig in TERM KILL; do
 	there file 'transfer = file'
 	"$PGUSHER" run -c "$WORK/file.ini" --yes >"$WORK/file.out" 2>&1 </dev/null &
 	pid=$!
-	until_true 30 grep -qs '"state":"running","id":"dump/2"' "$XDG_STATE_HOME/pgusher/file/journal.jsonl"
+	until_true 120 grep -qs '"state":"running","id":"dump/2"' "$XDG_STATE_HOME/pgusher/file/journal.jsonl"
 	sleep 0.2
 	kill -$sig $pid
 	wait $pid 2>/dev/null
-	[ $sig = KILL ] || ok "SIG$sig: no session goes on" until_true 10 no_leftovers a
+	[ $sig = KILL ] || ok "SIG$sig: no session goes on" until_true 90 no_leftovers a
 	ok "SIG$sig: goes on" exits 0 pgusher run file --yes
 	ok "SIG$sig: the end is the same" tests/lab/compare a/shop b/shop
 	ok "SIG$sig: no tool is left there" test -z "$(tools_running)"
@@ -75,7 +75,7 @@ drop_target
 rm -rf "$XDG_STATE_HOME/pgusher/file"
 "$PGUSHER" run -c "$WORK/file.ini" --yes >"$WORK/file.out" 2>&1 </dev/null &
 pid=$!
-until_true 30 grep -qs '"state":"running","id":"restore/2"' "$XDG_STATE_HOME/pgusher/file/journal.jsonl"
+until_true 120 grep -qs '"state":"running","id":"restore/2"' "$XDG_STATE_HOME/pgusher/file/journal.jsonl"
 kill -KILL $pid
 wait $pid 2>/dev/null
 ok 'cleanup removes the dump that lies there' exits 0 pgusher cleanup file --yes --confirm shop

@@ -296,7 +296,7 @@ static void ready(struct wizard *w, const struct event *e)
 	if (!str_eq(e->id, "watch") || e->state == ST_DONE)
 		return;
 	wizard_go(w, AT_WELCOME);
-	dialog_say("It cannot be watched", e->text ? e->text : "");
+	dialog_failed("It cannot be watched", e);
 }
 
 static void report(struct wizard *w)

@@ -38,7 +38,7 @@ static void ready(struct wizard *w, const struct event *e)
 		return;
 	if (e->state != ST_DONE || !e->shared) {
 		wizard_go(w, AT_PREFLIGHT);
-		dialog_say("There is no plan yet", e->text ? e->text : "");
+		dialog_failed("There is no plan yet", e);
 		return;
 	}
 	w->plan = e->shared;

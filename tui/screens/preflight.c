@@ -118,7 +118,7 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 static void ready(struct wizard *w, const struct event *e)
 {
 	if (str_eq(e->id, "fix") && e->state != ST_DONE)
-		dialog_say("The fix did not work", e->text ? e->text : "");
+		dialog_failed("The fix did not work", e);
 	else if (str_eq(e->id, "check") && e->state == ST_FAILED && e->n != ERR_BLOCKED)
 		wizard_say(w, R_BAD, "%s", e->text ? e->text : "");
 	else if (e->state == ST_CANCELLED)

@@ -114,7 +114,7 @@ static void ready(struct wizard *w, const struct event *e)
 	dialog_close(); /* such as the question whether to stop it */
 	wizard_go(w, str_eq(e->id, "run") && wizard_follows(w) ? AT_MONITOR : AT_DONE);
 	if (refused)
-		dialog_say("It did not start", e->text ? e->text : "");
+		dialog_failed("It did not start", e);
 	w->began_us = 0;
 }
 
