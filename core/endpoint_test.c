@@ -79,7 +79,7 @@ enum err_code endpoint_test(struct route *r, enum side side, struct err *err)
 	free(text);
 	hop(r, side, "login", ST_DONE, cell(res, 0, 1), NULL);
 	if (exists)
-		text = xasprintf("%s, %s", cell(res, 0, 3), cell(res, 0, 4));
+		text = xasprintf("%s, %s%s", cell(res, 0, 3), cell(res, 0, 4), side == SIDE_TARGET ? "; there is one already: it must be empty" : "");
 	else
 		text = xasprintf("%s does not exist yet; it will be created", ep->dbname);
 	hop(r, side, "database", ST_DONE, text, NULL);

@@ -50,7 +50,7 @@ const char *side_name(enum side v)
 void migration_init(struct migration *m)
 {
 	*m = (struct migration){0};
-	m->name = xstrdup("migration");
+	m->name = xstrdup(MIGRATION_NAME);
 	m->method = METHOD_DUMP;
 	m->dump.transfer = TRANSFER_STREAM;
 	m->dump.format = FORMAT_DIRECTORY;

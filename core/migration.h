@@ -103,6 +103,8 @@ struct migration {
 	char *ini_path;         /* where it was read from; NULL: nowhere yet */
 };
 
+/* Of a migration that was given none. */
+#define MIGRATION_NAME "migration"
 void migration_init(struct migration *m); /* the defaults of sample.ini */
 void migration_copy(struct migration *to, const struct migration *from); /* to: initialised or zeroed */
 void migration_fini(struct migration *m);

@@ -476,9 +476,34 @@ void wizard_look(struct wizard *w)
 	free(dir);
 }
 
+bool wizard_open(struct wizard *w, const char *path)
+{
+	struct migration m;
+	struct strv wrong = {0};
+	struct err err;
+	bool ascii = w->m->ascii;
+
+	migration_init(&m);
+	if (settings_read(&m, path, &wrong, &err) != ERR_OK) {
+		wizard_say(w, R_WARN, "%s", wrong.n ? wrong.v[0] : err.msg);
+		migration_fini(&m);
+		strv_fini(&wrong);
+		return false;
+	}
+	migration_fini(w->m);
+	*w->m = m;
+	w->m->ascii |= ascii;
+	w->loaded = true;
+	if (w->m->theme)
+		(void)theme_use(w->m->theme);
+	wizard_look(w);
+	strv_fini(&wrong);
+	return true;
+}
+
 int wizard_run(struct migration *m, bool loaded)
 {
-	struct wizard w = {.m = m, .exit_code = EXIT_QUIT};
+	struct wizard w = {.m = m, .exit_code = EXIT_QUIT, .loaded = loaded};
 	struct err err;
 
 	if (term_start(m->ascii, &err) != ERR_OK || engine_start(&w.e, m, &err) != ERR_OK) {
@@ -506,6 +531,8 @@ int wizard_run(struct migration *m, bool loaded)
 			(void)printf("The servers go on without pgusher; to come back: pgusher%s%s\n", m->ini_path ? " -c " : "", m->ini_path ? m->ini_path : "");
 		free(dir);
 	}
+	if (!w.headless && w.saved && !(w.model.end && wizard_follows(&w)))
+		(void)printf("to come back to this migration: pgusher -c %s\n", m->ini_path);
 	theme_fini();
 	model_fini(&w.model);
 	live_fini(&w.live);

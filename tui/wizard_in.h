@@ -59,6 +59,7 @@ struct wizard {
 	const struct change *change; /* what the cutover's screen is doing */
 	int64_t changed_us;         /* when it began, wall clock */
 	bool quit, headless;
+	bool loaded;                /* the settings were read from a file */
 	bool saved;                 /* the settings as they are stand in the ini */
 	bool held;                  /* another pgusher works on this migration: holder, live */
 	struct journal_holder holder;
@@ -79,6 +80,7 @@ void wizard_back(struct wizard *w);
 bool wizard_follows(const struct wizard *w); /* the last attempt's replication goes on, or was cut over */
 bool wizard_half_way(const struct wizard *w); /* a cutover began, and nothing says how it ended */
 void wizard_reload(struct wizard *w);  /* the model, from the journal */
+bool wizard_open(struct wizard *w, const char *path); /* the settings of that file instead of these; false: says why not */
 void wizard_look(struct wizard *w);    /* at the journal, and who holds it */
 /* Scrolling of text and lists by the usual keys; rows: how many there are. */
 bool wizard_scroll(int *at, int rows, int page, int key, bool special);
@@ -97,6 +99,9 @@ const char *cutover_title(const struct wizard *w);
 void cutover_quit(struct wizard *w); /* asks, while it runs */
 /* What the operator should know before the word is typed; "" when nothing. Caller frees. */
 char *cutover_warnings(const struct wizard *w);
+
+/* Settings files in this folder that a migration could go on with, the newest first (found_ini.c). */
+void found_ini(struct strv *paths);
 
 /* What is around a screen (frame.c). */
 const struct key *screen_keys(const struct wizard *w); /* of the present one, as it is now */

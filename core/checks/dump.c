@@ -75,6 +75,15 @@ static bool ours(const struct survey *s, const char *prefix)
 	return false;
 }
 
+/* By whatever address: the cluster's own number, and the name. */
+static bool is_the_source(const struct survey *s)
+{
+	const struct facts *a = s->facts[SIDE_SOURCE], *b = DST(s);
+
+	return a && b && a->system_identifier && str_eq(a->system_identifier, b->system_identifier) &&
+	       str_eq(s->m->end[SIDE_SOURCE].dbname, s->m->end[SIDE_TARGET].dbname);
+}
+
 void check_target_empty(const struct survey *s, struct finding *f)
 {
 	const struct facts *t = DST(s);
@@ -95,6 +104,10 @@ void check_target_empty(const struct survey *s, struct finding *f)
 	finding_print(&f->found, "%s, among them %s", fmt_things(n, sizeof n, t->n_user_objects, "object"), t->sample_object ? t->sample_object : "functions or types");
 	finding_print(&f->needed, "an empty database, or none");
 	finding_print(&f->why, "a restore into it would mix two databases");
+	if (is_the_source(s)) { /* no key may drop what is to be moved */
+		finding_print(&f->fix, "choose another target: this one is the source itself");
+		return;
+	}
 	finding_print(&f->fix, "choose another target; or drop it with everything in it, which asks for its name");
 	str_add(&sql, "DROP DATABASE ");
 	sql_ident(&sql, db);

@@ -249,7 +249,8 @@ void globals_roles(struct plan *p, const struct migration *m, const struct facts
 	own_memberships(st, db, src, dst);
 	if (st->n == 0)
 		st->skip = have == 0 ? xstrdup("none is needed") :
-			   xasprintf(have == 1 ? "%zu is on the target already, and is left as it is" : "all %zu are on the target already, and are left as they are", have);
+			   have == 1 ? xstrdup("the one there is, is on the target already, and is left as it is") :
+			   xasprintf("all %zu are on the target already, and are left as they are", have);
 }
 
 /* ---- database ---- */

@@ -138,7 +138,9 @@ enum err_code explain_connect(PGconn *conn, struct err *err)
 		(void)err_hint(err, "type it, or put it into the password file");
 	} else if (pooler_refuses(line)) {
 		err->code = ERR_AUTH;
-		(void)err_hint(err, "check the role and its password, also as the pooler knows them (auth_file, auth_query)");
+		(void)err_hint(err, "check the role and its password; behind a pooler it must know them, too (auth_file, auth_query)");
+	} else if (!has && strstr(line, "could not translate host name")) {
+		(void)err_hint(err, "check how the host's name is spelt, and that this host can look it up; an address works, too");
 	} else if (!has) {
 		(void)err_hint(err, "check that the server runs, that it listens on this address and port, and TLS settings");
 	}

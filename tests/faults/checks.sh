@@ -100,6 +100,8 @@ done
 fresh
 change target port "$a"; change target passfile "$(get a PASSFILE)"
 caught same.cluster BLOCK "correct the target's host" 'the same database'
+ok 'the source itself: said where it is not empty, too' is target.empty BLOCK 'the source itself'
+ok 'the source itself: no key drops it' sh -c "! grep '^target.empty' '$WORK/case.tsv' | grep -q 'DROP DATABASE'"
 change target dbname shop_copy
 caught same.cluster WARN 'accept it'
 fresh

@@ -534,7 +534,7 @@ static void test_long_values_are_marked(void **state)
 	term_expect(t, "✗ server answers");
 	term_expect(t, "Host              <hhhhhhh"); /* a field says that it holds more than is seen */
 	term_expect(t, "hhhhhhh…");                     /* and so does a message */
-	term_expect(t, "check that the server runs");   /* which leaves room for what to do */
+	term_expect(t, "check how the host's name is spelt");   /* which leaves room for what to do */
 	assert_true(str_ends(term_row(t, 23), "F1 help"));
 	fill(t, "Host", "h");
 	fill(t, "Host", host);

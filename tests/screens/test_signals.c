@@ -95,7 +95,7 @@ static void test_hang_up_in_a_run(void **state)
 	assert_int_equal(term_end(t), 0);
 	bed_check_moved(b);
 	t = bed_open(b);
-	term_expect(t, "done, and proven equal");
+	term_expect(t, "one, and proven equal");
 	term_expect(t, "Look at the report of the last attempt");
 	term_key(t, "q");
 	assert_int_equal(term_end(t), 4);

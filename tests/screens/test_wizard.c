@@ -56,7 +56,7 @@ static void test_typed_from_the_beginning(void **state)
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");
 	term_key(t, K_ENTER);
-	term_expect(t, "done, and proven equal to the source's snapshot");
+	term_expect(t, "Done, and proven equal to the source's snapshot");
 	term_expect(t, "0 different, 0 not proven");
 	term_key(t, K_ENTER); /* one Enter too many does not take the result away */
 	term_expect(t, "r reads the report");
@@ -80,7 +80,7 @@ static void test_typed_from_the_beginning(void **state)
 static void test_no_file_is_written_over(void **state)
 {
 	struct bed *b = *state;
-	char *old = xasprintf("%s/migration.ini", b->dir), *new = xasprintf("%s/migration-2.ini", b->dir);
+	char *old = xasprintf("%s/%s.ini", b->dir, b->db), *new = xasprintf("%s/%s-2.ini", b->dir, b->db), *says = xasprintf("written to %s-2.ini", b->db);
 	char *home = xasprintf("HOME=%s", b->dir), *states = xasprintf("XDG_STATE_HOME=%s/state", b->dir);
 	char *bin = realpath(getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", NULL);
 	const char *const argv[] = {"env", "-C", b->dir, bin, NULL}, *const env[] = {home, states, NULL};
@@ -107,9 +107,21 @@ static void test_no_file_is_written_over(void **state)
 		term_key(t, K_ENTER);
 		term_expect(t, "Options  4/8");
 		term_key(t, K_ENTER);
-		term_expect(t, "written to migration-2.ini");
+		term_expect(t, says);
 		term_expect(t, " well: ");
 		leave(t);
+		term_expect(t, "to come back to this migration: pgusher -c ");
+		assert_int_equal(term_end(t), 4);
+		t = term_start(24, 80, argv, env); /* the one that is right is offered, the other one is not ours */
+		term_expect(t, "Go on with ");
+		term_expect(t, "Begin a new one");
+		assert_true(term_has(t, "-2.ini"));
+		term_key(t, K_ENTER);
+		term_expect(t, "settings: ");
+		walk_to(t, "Source");
+		assert_true(term_has(t, b->port[A]));
+		term_key(t, K_F10);
+		say_yes(t, "Leave");
 		assert_int_equal(term_end(t), 4);
 		char *kept = bed_read_file(old), *written = bed_read_file(new);
 		assert_string_equal(kept, "; somebody else's\n");
@@ -119,7 +131,7 @@ static void test_no_file_is_written_over(void **state)
 	}
 	(void)unlink(old);
 	(void)unlink(new);
-	char *all[] = {old, new, home, states, bin};
+	char *all[] = {old, new, says, home, states, bin};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);
 }
@@ -167,7 +179,7 @@ static void test_no_server_there(void **state)
 	term_expect(t, "onnection refused");
 	fill(t, "Host", "");
 	term_key(t, K_ENTER);
-	term_expect(t, "host, database and user are needed");
+	term_expect(t, "Host is empty: host, database and user are needed");
 	term_key(t, K_F10);
 	say_yes(t, "Leave");
 	assert_int_equal(term_end(t), 4);

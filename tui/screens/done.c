@@ -1,4 +1,5 @@
 /* What came of it: the end, the proof, what needs attention, what is left, what to do next. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +130,10 @@ static void draw_summary(struct wizard *w, int y, int x, int h, int width)
 	bool good = end && end->state == ST_DONE && end->n == 0;
 
 	const char *what = end ? end->text : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
-	y += put_lines(y, x, 3, width, good ? R_GOOD : end ? R_WARN : R_TEXT, what);
+	char *line = xstrdup(what ? what : "");
+	line[0] = (char)toupper((unsigned char)line[0]);
+	y += put_lines(y, x, 3, width, good ? R_GOOD : end ? R_WARN : R_TEXT, line);
+	free(line);
 	y = draw_story(w, y + 1, x, width);
 	y = draw_proofs(w, y, x, bottom - 4, width);
 	y = draw_issues(w, y, x, bottom - 3, width);

@@ -12,9 +12,23 @@ static enum side side_of(const struct wizard *w)
 	return w->at == AT_TARGET ? SIDE_TARGET : SIDE_SOURCE;
 }
 
+/* What most will say, to be changed; the target's are those of the source. */
+static void propose(struct endpoint *e, const struct endpoint *source)
+{
+	bool first = str_empty(e->host) && str_empty(e->dbname) && str_empty(e->user);
+
+	if (!first)
+		return;
+	xreplace(&e->port, str_empty(e->port) ? "5432" : e->port);
+	xreplace(&e->user, source && source->user ? source->user : "postgres");
+	xreplace(&e->dbname, source ? source->dbname : NULL);
+}
+
 static void enter(struct wizard *w)
 {
 	struct endpoint *e = &w->m->end[side_of(w)];
+
+	propose(e, side_of(w) == SIDE_TARGET ? &w->m->end[SIDE_SOURCE] : NULL);
 	bool target = side_of(w) == SIDE_TARGET;
 	bool tunnel = w->m->method == METHOD_TUNNEL;
 	const struct field fields[] = {
@@ -27,7 +41,7 @@ static void enter(struct wizard *w)
 				: "A name or an address, or a socket's folder such as /var/run/postgresql."},
 		{.label = "Port", .kind = F_TEXT, .text = &e->port, .help = "5432 when empty. Behind HAProxy the port that leads to the primary."},
 		{.label = "Database", .kind = F_TEXT, .text = &e->dbname,
-		 .help = target ? "It is created when it does not exist; when it does, it must be empty." : "The database that moves."},
+		 .help = target ? "It is created when it does not exist; when it does, it must be empty. The source's name is a good one." : "The database that moves."},
 		{.label = "User", .kind = F_TEXT, .text = &e->user,
 		 .help = target ? "A superuser is best; otherwise a role with CREATEROLE and CREATEDB." : "A superuser, or a role that may read every table."},
 		{.label = "Password", .kind = F_PASSWORD, .secret = &e->password,
@@ -89,6 +103,32 @@ static void ready(struct wizard *w, const struct event *e)
 		wizard_say(w, R_WARN, "the test was stopped");
 }
 
+/* The first field that must be filled; the focus goes there. */
+static bool missing(struct wizard *w, const struct endpoint *e)
+{
+	const struct { const char *value, *label; } needed[] = {{e->host, "Host"}, {e->dbname, "Database"}, {e->user, "User"}};
+
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+		if (str_empty(needed[i].value)) {
+			wizard_say(w, R_WARN, "%s is empty: host, database and user are needed", needed[i].label);
+			form_focus(w->form, needed[i].label);
+			return true;
+		}
+	return false;
+}
+
+/* Word for word; by another address the preflight sees it, too. */
+static bool same(struct wizard *w)
+{
+	const struct endpoint *a = &w->m->end[SIDE_SOURCE], *b = &w->m->end[SIDE_TARGET];
+	const char *port_a = str_empty(a->port) ? "5432" : a->port, *port_b = str_empty(b->port) ? "5432" : b->port;
+
+	if (side_of(w) != SIDE_TARGET || !str_eq(a->host, b->host) || !str_eq(port_a, port_b) || !str_eq(a->dbname, b->dbname) || !str_eq(a->ssh, b->ssh))
+		return false;
+	wizard_say(w, R_WARN, "that is the source itself: give the target's host or port, or another database name");
+	return true;
+}
+
 static void test_or_next(struct wizard *w)
 {
 	const char *wrong;
@@ -98,10 +138,8 @@ static void test_or_next(struct wizard *w)
 		return;
 	(void)form_store(w->form, &wrong);
 	const struct endpoint *e = &w->m->end[side_of(w)];
-	if (str_empty(e->host) || str_empty(e->dbname) || str_empty(e->user)) {
-		wizard_say(w, R_WARN, "host, database and user are needed");
+	if (missing(w, e) || same(w))
 		return;
-	}
 	if (w->m->method == METHOD_TUNNEL && side_of(w) == SIDE_TARGET && str_empty(e->ssh) && str_empty(w->m->end[SIDE_SOURCE].ssh)) {
 		wizard_say(w, R_WARN, "the tunnel method needs an SSH host for the source, the target, or both");
 		return;

@@ -36,12 +36,26 @@ static size_t subscription_fields(struct wizard *w, struct field *f, size_t n)
 	return n;
 }
 
+/* A new migration is called after its database, where that is a name for a file. */
+static void propose_name(struct wizard *w)
+{
+	const char *db = w->m->end[SIDE_SOURCE].dbname;
+
+	if (w->loaded || str_empty(db) || !str_eq(w->m->name, MIGRATION_NAME))
+		return;
+	char *wrong = settings_wrong("migration", "name", db);
+	if (!wrong)
+		xreplace(&w->m->name, db);
+	free(wrong);
+}
+
 static void enter(struct wizard *w)
 {
 	struct dump_options *o = &w->m->dump;
 	struct field f[24];
 	size_t n = 0;
 
+	propose_name(w);
 	format = (int)o->format;
 	verify = (int)o->verify;
 	free(w->opt_schemas);
@@ -101,7 +115,7 @@ static void store(struct wizard *w, const char **wrong)
 	strv_split(&o->schemas, w->opt_schemas ? w->opt_schemas : "", ",");
 	strv_split(&o->exclude_schemas, w->opt_exclude ? w->opt_exclude : "", ",");
 	if (!w->m->name)
-		w->m->name = xstrdup("migration");
+		w->m->name = xstrdup(MIGRATION_NAME);
 }
 
 static void leave(struct wizard *w)

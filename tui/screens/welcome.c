@@ -41,6 +41,39 @@ static void monitor(struct wizard *w)
 static const struct choice fresh[] = {
 	{"Begin", "Choose a method, name both servers, look before anything happens.", begin},
 };
+
+/* Started without --config, where settings lie: one choice for each, then a new one. */
+#define FOUND_MAX 6
+static struct strv found;
+static char *found_text[FOUND_MAX];
+static struct choice found_choices[FOUND_MAX + 1];
+
+static void open_found(struct wizard *w)
+{
+	if (w->sel < (int)found.n && wizard_open(w, found.v[w->sel])) {
+		wizard_say(w, R_DIM, "settings: %s", w->m->ini_path);
+		w->sel = 0;
+		if (wizard_follows(w))
+			monitor(w);
+	}
+}
+
+static void look_for_files(const struct wizard *w)
+{
+	for (size_t i = 0; i < FOUND_MAX; i++)
+		xreplace(&found_text[i], NULL);
+	strv_fini(&found);
+	found = (struct strv){0};
+	if (w->loaded || w->m->ini_path)
+		return;
+	found_ini(&found);
+	for (size_t i = 0; i < found.n && i < FOUND_MAX; i++) {
+		found_text[i] = xasprintf("Go on with %s", found.v[i]);
+		found_choices[i] = (struct choice){found_text[i], "The settings that were written here; its journal says how far it came.", open_found};
+	}
+	found_choices[found.n] = (struct choice){"Begin a new one", "Choose a method, name both servers, look before anything happens.", begin};
+}
+
 static const struct choice after_end[] = {
 	{"Look at the report of the last attempt", "What was moved, and the proof.", report},
 	{"Begin again", "With the same settings, which can be changed on the way.", begin},
@@ -92,6 +125,10 @@ static const struct choice *choices(const struct wizard *w, int *n)
 		*n = 3;
 		return running;
 	}
+	if (found.n > 0 && !w->loaded) {
+		*n = (int)found.n + 1;
+		return found_choices;
+	}
 	if (wizard_half_way(w)) {
 		*n = 3;
 		return half_way;
@@ -111,6 +148,16 @@ static const struct choice *choices(const struct wizard *w, int *n)
 static void enter(struct wizard *w)
 {
 	w->sel = 0;
+	look_for_files(w);
+}
+
+static void leave(struct wizard *w)
+{
+	(void)w;
+	for (size_t i = 0; i < FOUND_MAX; i++)
+		xreplace(&found_text[i], NULL);
+	strv_fini(&found);
+	found = (struct strv){0};
 }
 
 /* Another pgusher is at it: who, since when, how far. */
@@ -218,7 +265,7 @@ static const struct key keys[] = {
 };
 
 const struct screen screen_welcome = {
-	.title = "Welcome", .keys = keys, .enter = enter, .draw = draw, .key = key,
+	.title = "Welcome", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = key,
 	.help = "pgusher keeps a journal of every attempt. When one did not end, this screen says how far it came, and offers to go on with it or to remove "
 		"what it left. Both look at the servers first: they are the truth, not the journal.",
 };

@@ -221,6 +221,13 @@ bool form_store(struct form *fm, const char **wrong)
 	return good;
 }
 
+void form_focus(struct form *fm, const char *label)
+{
+	for (size_t i = 0; i < fm->n; i++)
+		if (str_eq(fm->rows[i].f.label, label))
+			fm->focus = i;
+}
+
 bool form_takes_text(const struct form *fm)
 {
 	return fm->rows[fm->focus].entry != NULL;

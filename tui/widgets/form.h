@@ -37,6 +37,7 @@ void form_cursor(struct form *f);
 /* Values into the slots. false: a number is none, *wrong says so. */
 bool form_store(struct form *f, const char **wrong);
 bool form_takes_text(const struct form *fm); /* a character typed now is a part of the text */
+void form_focus(struct form *fm, const char *label); /* the field with this label, when there is one */
 int form_rows(const struct form *f);
 
 #endif
