@@ -1,10 +1,12 @@
 /*
  * load - writers with proof: what was acknowledged is known, so what a database must hold is known.
  *
- *   load run DIR [--clients N] [--rate TX/S] [--payload BYTES]   until SIGTERM; then prints a report
+ *   load run DIR [--clients N] [--rate TX/S] [--payload BYTES] [--stubborn]  until SIGTERM; then prints a report
  *   load check DIR CONNINFO [--prefix [--since EPOCH_US]]        0: right, 1: wrong, 2: cannot be read
+ *   both: --schema NAME instead of lab_load, for loads beside each other
  *
- * DIR/conninfo is read at every connect: rewrite it and the writers move when they reconnect.
+ * DIR/conninfo is read at every connect: rewrite it and the writers move when they reconnect. They do so when a server refuses
+ * them as read-only, as a pool does. --stubborn: they write in spite of default_transaction_read_only.
  * DIR/acks gets a line "client seq kind epoch_us" per happening: S about to be sent, A acknowledged,
  * R found committed after a lost connection, X known not to have happened.
  * DIR/status is replaced five times a second with numbers of the run.
@@ -42,7 +44,8 @@ struct client {
 };
 
 static struct {
-	const char *dir;
+	const char *dir, *schema;
+	bool stubborn;
 	int clients, payload;
 	double rate;
 	int acks_fd;
@@ -52,7 +55,7 @@ static struct {
 	char last_error[300];
 	int running;
 	bool lost;
-} g = {.clients = 4, .payload = 100, .acks_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+} g = {.schema = "lab_load", .clients = 4, .payload = 100, .acks_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static volatile sig_atomic_t stopping;
 
@@ -195,14 +198,14 @@ static int64_t progress_read(struct client *c)
 	char sql[128];
 	int64_t seq = -1;
 
-	(void)snprintf(sql, sizeof sql, "SELECT seq FROM lab_load.progress WHERE client = %d", c->id);
+	(void)snprintf(sql, sizeof sql, "SELECT seq FROM %s.progress WHERE client = %d", g.schema, c->id);
 	PGresult *r = PQexec(c->conn, sql);
 	if (PQresultStatus(r) != PGRES_TUPLES_OK)
 		note_error(PQresultErrorMessage(r));
 	else if (PQntuples(r) == 1)
 		seq = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
 	else
-		note_error("the client has no row in lab_load.progress");
+		note_error("the client has no row in the table progress");
 	PQclear(r);
 	return seq;
 }
@@ -249,6 +252,10 @@ static bool client_connect(struct client *c)
 		note_error("cannot read the conninfo file");
 		return false;
 	}
+	if (g.stubborn) {
+		size_t n = strlen(conninfo);
+		(void)snprintf(conninfo + n, sizeof conninfo - n, " options='-c default_transaction_read_only=off'");
+	}
 	c->conn = PQconnectdb(conninfo);
 	if (PQstatus(c->conn) != CONNECTION_OK) {
 		note_error(PQerrorMessage(c->conn));
@@ -268,23 +275,23 @@ static char *transaction_sql(const struct client *c, int64_t n)
 
 	if (!sql || !body)
 		die("out of memory");
-	int len = snprintf(sql, room, "BEGIN; INSERT INTO lab_load.item (client, seq, version, body) VALUES (%d, %" PRId64 ", 0, '%s');",
-		c->id, n, body_of(body, g.payload, c->id, n, 0));
+	int len = snprintf(sql, room, "BEGIN; INSERT INTO %s.item (client, seq, version, body) VALUES (%d, %" PRId64 ", 0, '%s');",
+		g.schema, c->id, n, body_of(body, g.payload, c->id, n, 0));
 	if (n % 3 == 0)
 		len += snprintf(sql + len, room - (size_t)len,
-			"UPDATE lab_load.item SET version = 1, body = '%s' WHERE client = %d AND seq = %" PRId64 ";",
-			body_of(body, g.payload, c->id, n - 2, 1), c->id, n - 2);
+			"UPDATE %s.item SET version = 1, body = '%s' WHERE client = %d AND seq = %" PRId64 ";",
+			g.schema, body_of(body, g.payload, c->id, n - 2, 1), c->id, n - 2);
 	if (n % 5 == 0)
-		len += snprintf(sql + len, room - (size_t)len, "DELETE FROM lab_load.item WHERE client = %d AND seq = %" PRId64 ";",
-			c->id, n - 4);
+		len += snprintf(sql + len, room - (size_t)len, "DELETE FROM %s.item WHERE client = %d AND seq = %" PRId64 ";",
+			g.schema, c->id, n - 4);
 	(void)snprintf(sql + len, room - (size_t)len,
-		"UPDATE lab_load.progress SET seq = %" PRId64 " WHERE client = %d AND seq = %" PRId64 "; COMMIT;", n, c->id, n - 1);
+		"UPDATE %s.progress SET seq = %" PRId64 " WHERE client = %d AND seq = %" PRId64 "; COMMIT;", g.schema, n, c->id, n - 1);
 	free(body);
 	return sql;
 }
 
 /* Reads all results; true: committed. Waits as long as the server makes it wait, unless we stop. */
-static bool results_read(struct client *c)
+static bool results_read(struct client *c, bool *read_only)
 {
 	bool committed = false, failed = false;
 	int64_t stop_us = 0;
@@ -306,7 +313,9 @@ static bool results_read(struct client *c)
 		if (!r)
 			break;
 		if (PQresultStatus(r) != PGRES_COMMAND_OK) {
+			const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 			failed = true;
+			*read_only |= state && strcmp(state, "25006") == 0;
 			note_error(PQresultErrorMessage(r));
 		}
 		committed = strcmp(PQcmdStatus(r), "COMMIT") == 0;
@@ -320,20 +329,26 @@ static void transaction_run(struct client *c)
 	int64_t n = c->seq + 1;
 	char *sql = transaction_sql(c, n);
 
+	bool read_only = false;
 	acks_add(c, n, 'S');
 	c->doubt = true;
 	bool sent = PQsendQuery(c->conn, sql) == 1;
 	free(sql);
 	if (!sent)
 		note_error(PQerrorMessage(c->conn));
-	if (sent && results_read(c)) {
+	if (sent && results_read(c, &read_only)) {
 		c->doubt = false;
 		c->seq = n;
 		acks_add(c, n, 'A');
 		note_commit(c, false);
 	} else if (PQstatus(c->conn) == CONNECTION_OK && PQtransactionStatus(c->conn) != PQTRANS_ACTIVE) {
 		/* the server answered: it did not happen */
-		PQclear(PQexec(c->conn, "ROLLBACK"));
+		if (read_only) {
+			PQfinish(c->conn);
+			c->conn = NULL;
+		} else {
+			PQclear(PQexec(c->conn, "ROLLBACK"));
+		}
 		c->doubt = false;
 		acks_add(c, n, 'X');
 		nap_us(20000);
@@ -514,7 +529,10 @@ static int64_t check_rows(PGconn *conn, const int64_t *k, int clients)
 {
 	struct walk w = {.k = k, .clients = clients};
 
-	if (!PQsendQuery(conn, "SELECT client, seq, version, body FROM lab_load.item ORDER BY client, seq") || !PQsetSingleRowMode(conn))
+	char sql[160];
+
+	(void)snprintf(sql, sizeof sql, "SELECT client, seq, version, body FROM %s.item ORDER BY client, seq", g.schema);
+	if (!PQsendQuery(conn, sql) || !PQsetSingleRowMode(conn))
 		die("%s", PQerrorMessage(conn));
 	for (PGresult *r; (r = PQgetResult(conn)) != NULL; PQclear(r)) {
 		if (PQresultStatus(r) == PGRES_SINGLE_TUPLE)
@@ -539,7 +557,9 @@ static int load_check(const char *conninfo, bool prefix, int64_t since_us)
 	if (PQstatus(conn) != CONNECTION_OK)
 		die("%s", PQerrorMessage(conn));
 	PQclear(query(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-	PGresult *r = query(conn, "SELECT client, seq FROM lab_load.progress ORDER BY client");
+	char sql[160];
+	(void)snprintf(sql, sizeof sql, "SELECT client, seq FROM %s.progress ORDER BY client", g.schema);
+	PGresult *r = query(conn, sql);
 	for (int i = 0; i < PQntuples(r); i++) {
 		int c = atoi(PQgetvalue(r, i, 0));
 		if (c >= 0 && c < clients)
@@ -574,13 +594,17 @@ int main(int argc, char **argv)
 	int64_t since_us = 0;
 
 	if (!check && !(argc >= 3 && strcmp(argv[1], "run") == 0))
-		die("usage: load run DIR [--clients N] [--rate TX/S] [--payload BYTES] | load check DIR CONNINFO [--prefix [--since US]]");
+		die("usage: load run DIR [--clients N] [--rate TX/S] [--payload BYTES] | load check DIR CONNINFO [--prefix [--since US]] [--schema NAME]");
 	g.dir = argv[2];
 	for (int i = check ? 4 : 3; i < argc; i++) {
 		if (check && strcmp(argv[i], "--prefix") == 0)
 			prefix = true;
 		else if (check && strcmp(argv[i], "--since") == 0)
 			since_us = (int64_t)number(argv[++i], 0, 9e18);
+		else if (strcmp(argv[i], "--schema") == 0 && argv[i + 1])
+			g.schema = argv[++i];
+		else if (!check && strcmp(argv[i], "--stubborn") == 0)
+			g.stubborn = true;
 		else if (!check && strcmp(argv[i], "--clients") == 0)
 			g.clients = (int)number(argv[++i], 1, MAX_CLIENTS);
 		else if (!check && strcmp(argv[i], "--rate") == 0)
