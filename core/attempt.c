@@ -390,7 +390,9 @@ static bool follows_now(const struct model *seen)
 	return false;
 }
 
-static void move_end(const struct run *r, struct event *e, enum err_code rc, bool handed, const char *what, const char *const text[2], const struct err *why)
+static const char *const taken_back[2] = {"taken back: what was closed is written to again, and the other side follows it", NULL};
+
+static void move_end(const struct run *r, struct event *e, enum err_code rc, const char *what, const char *const text[2], const struct err *why)
 {
 	int open = (int)model_open(r->live);
 	const struct model_item *fence = model_find(&r->live->steps, "soft-fence");
@@ -403,7 +405,7 @@ static void move_end(const struct run *r, struct event *e, enum err_code rc, boo
 		if (open > 0)
 			event_text(&e->text, "%s; %d thing%s to look at", text[0], open, open == 1 ? "" : "s");
 		xreplace(&e->hint, text[1]);
-	} else if (handed) {
+	} else if (r->outcome == CUT_HANDED) {
 		e->state = ST_DONE; /* there is nothing to begin again, nor to take back */
 		e->n = 1;
 		event_text(&e->text, "the hand-over is done, but what follows failed: %s", why->msg);
@@ -413,6 +415,7 @@ static void move_end(const struct run *r, struct event *e, enum err_code rc, boo
 		e->n = rc == ERR_CANCELLED || rc == ERR_LOST ? 5 : 1;
 		event_text(&e->text, "%s", why->msg);
 		event_text(&e->hint, "%s%s%s", why->hint, why->hint[0] ? "; " : "", str_eq(what, FINALIZE_BEGIN) ? "pgusher finalize again goes on with it" :
+			   r->outcome == CUT_STUCK ? "NOT all of it could be taken back: see above what is still so" : text == taken_back ? (rc == ERR_BLOCKED ? "nothing was changed" : "start it again: not all was taken back") :
 			   begun ? "it was taken back: everything is as before" : "nobody was made to wait: everything is as before");
 	}
 }
@@ -436,10 +439,15 @@ static enum err_code move(struct attempt *a, struct plan *p, const struct model 
 	if (rc == ERR_OK) {
 		attempt_init_run(&r, a, p, seen, id);
 		rc = run_plan(&r, err);
-		bool handed = cutover_handed(&r);
+		if (rc != ERR_OK && a->sink->broken.code != ERR_OK)
+			rc = (*err = a->sink->broken).code;
 		run_release(&r, rc != ERR_OK);
+		if (r.outcome == CUT_STUCK) { /* midway, whatever stopped it */
+			rc = err->code = ERR_LOST;
+			(void)err_hint(err, "NOT all of it could be taken back: pgusher %s --abort does the rest as soon as both servers are there", what);
+		}
 		struct event *e = event_new(EV_END, id);
-		move_end(&r, e, rc, handed, what, text, err);
+		move_end(&r, e, rc, what, text, err);
 		(void)sink_emit(a->sink, e, &ignored);
 		write_report(a, &a->sink->live);
 	}
@@ -448,8 +456,6 @@ static enum err_code move(struct attempt *a, struct plan *p, const struct model 
 	attempt_close(a);
 	return rc;
 }
-
-static const char *const taken_back[2] = {"taken back: what was closed is written to again, and the other side follows it", NULL};
 
 enum err_code attempt_cutover(struct attempt *a, int max_outage_s, struct err *err)
 {

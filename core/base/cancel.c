@@ -7,6 +7,7 @@
 bool cancel_init(struct cancel *c)
 {
 	atomic_init(&c->raised, false);
+	atomic_init(&c->end_us, 0);
 	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return c->fd >= 0;
 }
@@ -26,11 +27,24 @@ void cancel_reset(struct cancel *c)
 
 	(void)!read(c->fd, &n, sizeof n);
 	atomic_store(&c->raised, false);
+	atomic_store(&c->end_us, 0);
 }
 
 bool cancel_raised(const struct cancel *c)
 {
 	return c != NULL && atomic_load(&c->raised);
+}
+
+void cancel_end_at(struct cancel *c, int64_t mono_us)
+{
+	atomic_store(&c->end_us, mono_us);
+}
+
+int64_t cancel_sooner(const struct cancel *c, int64_t deadline_us)
+{
+	int64_t end = c ? atomic_load(&c->end_us) : 0;
+
+	return end && end < deadline_us ? end : deadline_us;
 }
 
 void cancel_fini(struct cancel *c)

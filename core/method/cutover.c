@@ -10,6 +10,9 @@
 #include "method/replication.h"
 #include "method/work.h"
 
+#define OVER_HINT "replication goes on; see which part took the time, and try again, or allow more with --max-outage"
+#define AGAIN_MS 45000 /* a server that restarts, a cluster that chooses another leader */
+
 /* ---- time ---- */
 
 enum err_code cutover_in_time(struct run *r, struct err *err)
@@ -21,7 +24,26 @@ enum err_code cutover_in_time(struct run *r, struct err *err)
 	if (!c || c->began_us == 0 || c->handed || clock_mono_us() - c->began_us < c->max_us)
 		return ERR_OK;
 	err_set(err, ERR_TIMEOUT, "the write outage would have exceeded %d s", (int)(c->max_us / 1000000));
-	return err_hint(err, "replication goes on; see which part took the time, and try again, or allow more with --max-outage");
+	return err_hint(err, OVER_HINT);
+}
+
+void cutover_clock(struct run *r, bool on)
+{
+	struct cutover *c = r->cutover;
+
+	c->began_us = c->mark_us = on ? clock_mono_us() : 0;
+	c->n_parts = 0;
+	cancel_end_at(r->cancel, on ? c->began_us + c->max_us : 0);
+}
+
+enum err_code cutover_judge(struct run *r, enum err_code rc, struct err *err)
+{
+	struct err over;
+
+	if (rc != ERR_TIMEOUT || !r->cutover || str_starts(err->msg, "the write outage") || cutover_in_time(r, &over) != ERR_TIMEOUT)
+		return rc;
+	(void)err_prefix(err, "%s", over.msg);
+	return err_hint(err, OVER_HINT);
 }
 
 enum err_code cutover_pause(struct run *r, int ms, struct err *err)
@@ -118,6 +140,8 @@ enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct
 	char *what = xasprintf("SET (synchronous_commit = '%s')", on && str_eq(usual, "off") ? "on" : usual);
 	enum err_code rc = cutover_subscription(r, l, what, err);
 
+	if (r->cutover)
+		r->cutover->hurried |= on;
 	free(what);
 	return rc;
 }
@@ -234,6 +258,48 @@ enum err_code work_take_back(struct run *r, const void *arg, struct err *err)
 	return rc;
 }
 
+static void let_sessions_go(struct run *r)
+{
+	for (int i = 0; i < 2; i++) {
+		session_close(r->control[i]);
+		r->control[i] = NULL;
+	}
+}
+
+/* The word of the hand-over may have been given although its answer did not come: then the way is forward. */
+static enum err_code take_back_unless_handed(struct run *r, struct err *err)
+{
+	struct cutover *c = r->cutover;
+	struct phase_note source;
+	struct link f;
+
+	link_forward(&f, r->m);
+	enum err_code rc = note_of(r, &f, &source, err);
+	c->handed = rc == ERR_OK && source.phase == (c->link.back ? PHASE_ROLLED_BACK : PHASE_CUT_OVER);
+	phase_fini(&source);
+	if (c->handed) {
+		run_note(r, "hand-over", "it had been done when its answer was lost: the %s is the primary", side_name(c->link.to));
+		cutover_say_thawed(r, &c->link);
+	}
+	return rc != ERR_OK || c->handed ? rc : take_back_any(r, c->link.back, err);
+}
+
+/* A server that restarts comes back, a cluster finds a leader. */
+static enum err_code take_back_again(struct run *r, struct err *err)
+{
+	int64_t end = clock_deadline(AGAIN_MS);
+
+	for (bool said = false;; said = true) {
+		let_sessions_go(r);
+		enum err_code rc = take_back_unless_handed(r, err);
+		if (rc == ERR_OK || rc == ERR_BLOCKED || clock_mono_us() > end)
+			return rc;
+		if (!said)
+			run_note(r, "taking back", "%s; it is tried again for %d s", err->msg, AGAIN_MS / 1000);
+		(void)poll(NULL, 0, 300);
+	}
+}
+
 /* What was cancelled must not be what takes it back: other sessions, another cancel. */
 static enum err_code take_back_quietly(struct run *r, struct err *err)
 {
@@ -241,24 +307,38 @@ static enum err_code take_back_quietly(struct run *r, struct err *err)
 
 	if (!cancel_init(&quiet))
 		return err_errno(err, "no descriptor is left");
-	for (int i = 0; i < 2; i++) {
-		session_close(r->control[i]);
-		r->control[i] = NULL;
-	}
 	r->cancel = &quiet;
-	enum err_code rc = take_back_any(r, r->cutover->link.back, err);
-	for (int i = 0; i < 2; i++) {
-		session_close(r->control[i]);
-		r->control[i] = NULL;
-	}
+	enum err_code rc = take_back_again(r, err);
+	let_sessions_go(r);
 	r->cancel = cancelled;
 	cancel_fini(&quiet);
 	return rc;
 }
 
+static void say_not_taken_back(struct run *r, const struct err *why)
+{
+	const struct link *l = &r->cutover->link;
+	char *name = cutover_left_name(r->m, l);
+	const struct model_item *freeze = model_find(&r->live->left, name);
+	bool closed = freeze && !freeze->removed;
+
+	run_note(r, "NOT TAKEN BACK", "the %s %s: %s; start pgusher %s --abort as soon as both servers are there", side_name(l->from),
+		 closed ? "may still refuse writes" : "is written to, but the rest was not put back", why->msg, l->back ? "rollback" : "cutover");
+	free(name);
+}
+
 bool cutover_handed(const struct run *r)
 {
 	return r->cutover && r->cutover->handed;
+}
+
+static void say_waited(struct run *r)
+{
+	const struct cutover *c = r->cutover;
+	char text[32];
+
+	run_note(r, "outage", "writers waited or were refused for %s; %s", fmt_secs(text, sizeof text, (double)(clock_mono_us() - c->began_us) / 1e6),
+		 r->outcome == CUT_TAKEN_BACK ? "then it was taken back, and replication goes on" : "see above");
 }
 
 void cutover_release(struct run *r)
@@ -269,23 +349,21 @@ void cutover_release(struct run *r)
 
 	if (!c)
 		return;
+	r->undoing = true;
+	cancel_end_at(r->cancel, 0);
 	session_close(c->fence); /* its locks end here */
 	session_close(c->aside);
 	c->fence = c->aside = NULL;
-	if (!c->handed && (c->hard || c->asleep || c->back)) {
+	if (!c->handed && (c->hard || c->asleep || c->back || c->hurried))
 		rc = take_back_quietly(r, &err);
-		if (rc != ERR_OK)
-			run_note(r, "NOT TAKEN BACK", "the %s may still refuse writes: %s; start pgusher %s --abort as soon as both servers are there",
-				 side_name(c->link.from), err.msg, c->link.back ? "rollback" : "cutover");
-	}
-	if (!c->handed && rc == ERR_OK)
+	r->outcome = c->handed ? CUT_HANDED : rc == ERR_OK ? CUT_TAKEN_BACK : CUT_STUCK;
+	if (r->outcome == CUT_STUCK)
+		say_not_taken_back(r, &err);
+	if (r->outcome == CUT_TAKEN_BACK)
 		operator_unfence(r, &c->link);
-	if (!c->handed && c->began_us) {
-		char text[32];
-		run_note(r, "outage", "writers waited or were refused for %s; %s",
-			 fmt_secs(text, sizeof text, (double)(clock_mono_us() - c->began_us) / 1e6),
-			 rc == ERR_OK ? "then it was taken back, and replication goes on" : "see above");
-	}
+	if (!c->handed && c->began_us)
+		say_waited(r);
+	r->undoing = false;
 	cutover_forget_sequences(c);
 	free(c->lock_sql);
 	free(c->before);

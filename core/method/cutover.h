@@ -25,9 +25,14 @@ enum err_code rollback_plan(struct plan **out, const struct migration *m, const 
 enum err_code finalize_plan(struct plan **out, const struct migration *m, bool open_old);
 /* Only takes back what an interrupted cutover left. */
 enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, bool rollback, struct err *err);
+/* What an action's time running out means while writers wait; anything else is returned as it is. */
+enum err_code cutover_judge(struct run *r, enum err_code rc, struct err *err);
 /* It came to the hand-over: nothing of it is taken back. */
 bool cutover_handed(const struct run *r);
-/* After the plan: when it did not come to the hand-over, everything is taken back. Safe to call when no cutover ran. */
+/*
+ * After the plan: when it did not come to the hand-over, everything is taken back; servers that are away are asked again for a while.
+ * Says in run.outcome what became of it. Safe to call when no cutover ran.
+ */
 void cutover_release(struct run *r);
 
 #endif

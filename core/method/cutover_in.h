@@ -26,6 +26,7 @@ struct cutover {
 	struct { const char *name; int64_t us; } parts[CUTOVER_PARTS]; /* what the outage was made of */
 	size_t n_parts;
 	bool hard, asleep, handed;
+	bool hurried;          /* the follower was told to confirm at once */
 	bool back;             /* the reverse link was made, and is to be taken away again when it does not come to the hand-over */
 	int trips;
 	size_t sequences;
@@ -40,6 +41,8 @@ struct cutover_arg {
 
 /* ERR_CANCELLED; ERR_TIMEOUT when the outage is over its time. */
 enum err_code cutover_in_time(struct run *r, struct err *err);
+/* Writers wait from now on; nothing that is asked of the servers may take longer than they may wait. Off: they do not. */
+void cutover_clock(struct run *r, bool on);
 enum err_code cutover_pause(struct run *r, int ms, struct err *err);
 /* The time since the last part, or since the fence, went into `name` (static). */
 void cutover_part(struct run *r, const char *name);

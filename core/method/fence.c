@@ -81,13 +81,12 @@ static enum err_code try_locks(struct run *r, struct err *err)
 	enum err_code rc = session_run(c->fence, begin, err);
 
 	free(begin);
-	c->began_us = c->mark_us = clock_mono_us();
-	c->n_parts = 0;
+	cutover_clock(r, true);
 	if (rc == ERR_OK && *c->lock_sql)
 		rc = session_run(c->fence, c->lock_sql, err);
 	if (rc != ERR_OK) {
 		(void)session_run(c->fence, "ROLLBACK", &ignored);
-		c->began_us = 0;
+		cutover_clock(r, false);
 	}
 	return rc;
 }

@@ -176,7 +176,7 @@ void rollback_settle(struct run *r)
 static enum err_code last_look(struct run *r, struct err *err)
 {
 	const struct link *l = &r->cutover->link;
-	struct session *s;
+	struct session *s, *to;
 	int64_t changes = 0;
 	PGresult *res;
 	enum err_code rc = cutover_on(r, l->from, &s, err);
@@ -192,6 +192,10 @@ static enum err_code last_look(struct run *r, struct err *err)
 	PQclear(res);
 	if (rc == ERR_OK)
 		rc = peek(r, s, &changes, err);
+	if (rc == ERR_OK) /* a leader that died since the proof takes this session with it: another one may lack what was proven */
+		rc = cutover_on(r, l->to, &to, err);
+	if (rc == ERR_OK)
+		rc = session_run(to, "SELECT 1", err);
 	if (rc == ERR_OK && changes > 0) {
 		err_set(err, ERR_BLOCKED, "somebody wrote on the %s after the tripwire: %lld changes that the %s does not have", side_name(l->from), (long long)changes, side_name(l->to));
 		rc = err_hint(err, "find who sets default_transaction_read_only off for itself (a role's setting, PGOPTIONS), stop it, then start again");
@@ -221,6 +225,7 @@ enum err_code work_hand_over(struct run *r, const void *arg, struct err *err)
 		return rc;
 	char *label = endpoint_label(&r->m->end[l->to]);
 	c->handed = true;
+	cancel_end_at(r->cancel, 0);
 	cutover_part(r, "hand-over");
 	cutover_say_thawed(r, l); /* the freeze is no leftover any more: it stays on purpose */
 	phase_setting_sql(&thawing, r->m->end[l->from].dbname, "");

@@ -16,8 +16,7 @@ static enum err_code work_fence(struct run *r, const void *arg, struct err *err)
 
 	if (c->handed) /* the application writes on the new primary already */
 		return ERR_OK;
-	c->began_us = c->mark_us = clock_mono_us();
-	c->n_parts = 0;
+	cutover_clock(r, true);
 	enum err_code rc = work_hook(r, arg, err);
 	cutover_part(r, "fence command");
 	return rc == ERR_OK ? cutover_in_time(r, err) : rc;

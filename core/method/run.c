@@ -18,7 +18,7 @@ void run_emit(struct run *r, struct event *e)
 {
 	struct err err;
 
-	if (r->emit(r->arg, e, &err) != ERR_OK)
+	if (r->emit(r->arg, e, &err) != ERR_OK && !r->undoing)
 		cancel_raise(r->cancel); /* a fact that cannot be written down must not be followed by another */
 }
 
@@ -260,7 +260,7 @@ static enum err_code run_action(struct run *r, const struct step *s, size_t i, s
 	enum err_code rc = r->emit(r->arg, e, err);
 	if (rc != ERR_OK)
 		return rc;
-	rc = do_action(r, s, i, &rows, err);
+	rc = cutover_judge(r, do_action(r, s, i, &rows, err), err);
 	for (int side = 0; side < 2 && rc != ERR_OK && rc != ERR_CANCELLED && rc != ERR_DIFFERS && rc != ERR_BLOCKED; side++)
 		if (r->facts[side])
 			rc = r->blame(r->arg, (enum side)side, err);

@@ -54,6 +54,8 @@ struct run {
 	struct secret replication_password; /* of the role that the subscription logs in as; only here and in the target's catalogue */
 	struct gauge *gauge;
 	struct cutover *cutover; /* while one is on; NULL */
+	enum { CUT_NONE, CUT_TAKEN_BACK, CUT_HANDED, CUT_STUCK } outcome; /* of a cutover that was let go of; stuck: not all of it could be taken back */
+	bool undoing;            /* something is being put right: a journal that cannot be written must not stop that */
 	struct rehearsal *rehearsal; /* while one is on; one block of memory, or NULL */
 	const struct step *step;
 	int attention;          /* issues that need somebody's attention, found by this process */

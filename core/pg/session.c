@@ -14,6 +14,7 @@
 #define CONNECT_MS 15000
 #define HOST_MS 6000       /* one of several hosts must not eat the whole time */
 #define AFTER_CANCEL_MS 5000 /* how long a server may take to admit that it was cancelled */
+#define AFTER_END_MS 1000    /* the same when all the time there was is over */
 
 struct session {
 	PGconn *conn;
@@ -33,6 +34,7 @@ static enum err_code connect_one(PGconn **out, const struct keyword *kw, size_t 
 	const char *names[40], *values[40];
 	size_t k = 0;
 
+	deadline_us = cancel_sooner(cancel, deadline_us);
 	for (size_t i = 0; i < n && k < 39; i++)
 		if (!str_empty(kw[i].value)) {
 			names[k] = kw[i].name;
@@ -206,6 +208,7 @@ static enum err_code session_gone(struct session *s, struct err *err)
 
 enum err_code session_wait(struct session *s, bool write, int64_t deadline_us, struct err *err)
 {
+	deadline_us = cancel_sooner(s->cancel, deadline_us);
 	for (;;) {
 		int fd = PQsocket(s->conn);
 		if (fd < 0)
@@ -222,7 +225,7 @@ enum err_code session_wait(struct session *s, bool write, int64_t deadline_us, s
 		if (rc > 0 && p[0].revents)
 			return ERR_OK;
 		if (rc == 0 && clock_mono_us() >= deadline_us)
-			return err_set(err, ERR_TIMEOUT, "the server did not answer in time");
+			return err_set(err, ERR_TIMEOUT, "%s port %s did not answer in time", PQhost(s->conn), PQport(s->conn));
 	}
 }
 
@@ -255,7 +258,7 @@ static void drain(struct session *s)
 {
 	struct cancel *keep = s->cancel;
 	struct err ignored;
-	int64_t deadline = clock_deadline(AFTER_CANCEL_MS);
+	int64_t deadline = clock_deadline(clock_mono_us() < cancel_sooner(keep, CLOCK_NEVER) ? AFTER_CANCEL_MS : AFTER_END_MS);
 
 	s->cancel = NULL;
 	for (;;) {

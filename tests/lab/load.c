@@ -9,6 +9,7 @@
  * them as read-only, as a pool does. --stubborn: they write in spite of default_transaction_read_only.
  * DIR/acks gets a line "client seq kind epoch_us" per happening: S about to be sent, A acknowledged,
  * R found committed after a lost connection, X known not to have happened.
+ * DIR/errors: "epoch_us text" for each error that a client saw.
  * DIR/status is replaced five times a second with numbers of the run.
  *
  * Transaction n of a client inserts row n, with n % 3 == 0 it updates row n - 2, with n % 5 == 0 it
@@ -48,7 +49,7 @@ static struct {
 	bool stubborn;
 	int clients, payload;
 	double rate;
-	int acks_fd;
+	int acks_fd, errors_fd;
 	pthread_mutex_t lock; /* guards what follows */
 	int64_t commits, errors, reconnects, resolved;
 	int64_t gap_us, silence_us, last_any_us;
@@ -159,6 +160,8 @@ static void note_error(const char *text)
 	(void)pthread_mutex_lock(&g.lock);
 	g.errors++;
 	(void)snprintf(g.last_error, sizeof g.last_error, "%.*s", (int)strcspn(text, "\n"), text);
+	if (dprintf(g.errors_fd, "%" PRId64 " %s\n", now_us(CLOCK_REALTIME), g.last_error) < 0)
+		die("cannot write the errors: %s", strerror(errno));
 	(void)pthread_mutex_unlock(&g.lock);
 }
 
@@ -420,7 +423,9 @@ static int load_run(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)acks_read(acked, 0); /* a run that goes on where an earlier one stopped */
 	g.acks_fd = open(path_in(path, sizeof path, "acks"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (g.acks_fd < 0)
+	char said[4096];
+	g.errors_fd = open(path_in(said, sizeof said, "errors"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (g.acks_fd < 0 || g.errors_fd < 0)
 		die("cannot open %s: %s", path, strerror(errno));
 	g.running = g.clients;
 	for (int i = 0; i < g.clients; i++) {

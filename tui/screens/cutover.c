@@ -113,8 +113,11 @@ static const char *what_is_so(const struct wizard *w, enum role *role)
 		return end && end->state != ST_DONE ? "IT STOPPED: see below" : "THE OTHER SIDE IS THE PRIMARY";
 	}
 	if (end) {
-		*role = R_WARN;
-		return "TAKEN BACK: as before";
+		bool stuck = false;
+		for (size_t i = 0; i < w->model.notes.n; i++)
+			stuck |= str_eq(w->model.notes.v[i].last->title, "NOT TAKEN BACK");
+		*role = stuck ? R_BAD : R_WARN;
+		return stuck ? "NOT ALL OF IT WAS TAKEN BACK: see below" : "TAKEN BACK: as before";
 	}
 	if (broke(w))
 		return "TAKING IT BACK...";
