@@ -2,7 +2,8 @@
 #define PGUSHER_COPY_ESTIMATE_H
 /*
  * estimate - how long a copy will still take: from what is left of each kind of work, and what such work has cost so far. As
- * long as a kind has not been seen, its cost is guessed from that of the rows. Pure; any thread.
+ * long as a kind has not been seen, its cost is guessed from that of the rows; that of the rows from how fast these servers have made
+ * tables. Pure; any thread.
  */
 
 /* Units are what the source's catalogue says: bytes, or objects. */
@@ -11,6 +12,7 @@ enum work {
 	WORK_SMALL, /* small tables: twice each, rows and what is built on them */
 	WORK_ROWS,  /* bytes of large tables */
 	WORK_INDEX, /* bytes of their indexes */
+	WORK_ANALYZE, /* bytes of large tables as far as they matter for a sample */
 	WORK_KEY,   /* bytes of tables whose foreign keys are checked */
 	WORK_TEND,  /* bytes of tables that are vacuumed */
 	WORK_KINDS

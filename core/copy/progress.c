@@ -6,11 +6,20 @@
 #include "base/clock.h"
 #include "copy/copy_in.h"
 
+#define SAMPLE_BYTES (INT64_C(4) << 20)
 #define SHARE_MOST 0.95 /* of something that has not ended, whatever the clock says */
 
 static bool is_large(const struct copy_job *j, const struct part *p)
 {
 	return !j->groups[p->group].small;
+}
+
+/* ANALYZE reads 30,000 rows, however large a table is. */
+static double sample_of(const struct copy_job *j, size_t table)
+{
+	int64_t bytes = j->list->tables[table].bytes;
+
+	return (double)(bytes < SAMPLE_BYTES ? bytes : SAMPLE_BYTES);
 }
 
 /* How much of what a task is. False: nothing that counts. */
@@ -37,9 +46,9 @@ static bool weigh(const struct copy_job *j, const struct task *t, enum work *kin
 		*kind = WORK_TEND;
 		*units = j->late.n ? j->estimate.kind[WORK_TEND].of / (double)j->late.n : 0;
 		return t->entry != SIZE_MAX;
-	case TASK_ANALYZE: /* comes with the indexes: a part of what they cost */
-		*kind = WORK_INDEX;
-		*units = 0;
+	case TASK_ANALYZE:
+		*kind = WORK_ANALYZE;
+		*units = sample_of(j, t->group->first);
 		return true;
 	case TASK_SEQUENCES: case TASK_AGAIN: case TASK_ORDERED: case TASK_PREPARE:
 		break;
@@ -55,6 +64,8 @@ void copy_weigh_all(struct copy_job *j)
 	e->kind[WORK_MAKE].of = (double)j->post.rows;
 	for (size_t i = 0; i < j->n_parts; i++)
 		e->kind[is_large(j, &j->parts[i]) ? WORK_ROWS : WORK_SMALL].of += is_large(j, &j->parts[i]) ? (double)j->parts[i].bytes : (double)j->parts[i].n * 2;
+	for (size_t i = 0; i < j->n_groups; i++)
+		e->kind[WORK_ANALYZE].of += j->groups[i].small ? 0 : sample_of(j, j->groups[i].first);
 	for (size_t i = 0; i < j->n_groups; i++)
 		for (size_t k = 0; !j->groups[i].small && k < j->groups[i].n_entries; k++)
 			e->kind[WORK_INDEX].of += (double)j->post.v[j->groups[i].entries[k]].index_bytes;

@@ -86,10 +86,10 @@ measure() {
 counts() { sql "$1" "$2" -At -c "SELECT count(*), sum((xpath('/row/c/text()', query_to_xml('SELECT count(*) AS c FROM ' || oid::regclass, false, true, '')))[1]::text::bigint) FROM pg_class WHERE relkind = 'r' AND relnamespace > 16000 OR relkind = 'r' AND relnamespace = 'public'::regnamespace"; }
 of() { median <"$WORK/$1.$2"; }
 best() { sort -n "$WORK/$1.$2" | head -n 1; }
-# ratio DB A B TARGET TEXT: percent of A over B
+# ratio DB A B TARGET TEXT: percent of A over B, and A as so many times B
 ratio() {
 	figure "$1: $5" "$(awk "BEGIN { printf \"%.1f\", ($(best "$1" "$2") / $(best "$1" "$3") - 1) * 100 }")" % "$4" \
-		"best $(best "$1" "$2") s to $(best "$1" "$3") s, median $(of "$1" "$2") s to $(of "$1" "$3") s"
+		"$(awk "BEGIN { printf \"%.3f\", $(best "$1" "$2") / $(best "$1" "$3") }") x: best $(best "$1" "$2") s to $(best "$1" "$3") s, median $(of "$1" "$2") s to $(of "$1" "$3") s"
 }
 
 # compare DB TITLE TARGET WAY...

@@ -142,6 +142,11 @@ static void test_estimate(void **state)
 	near(estimate_left(&e), 30);
 	e.kind[WORK_KEY].of = 100e6; /* only then */
 	near(estimate_left(&e), 30 + 100e6 * 0.4 * byte / 2);
+	struct estimate slow = {.jobs = 1}; /* four times as long as guessed for what has been made: twice as long for rows nobody has seen */
+	slow.kind[WORK_MAKE].of = slow.kind[WORK_MAKE].done = 200;
+	slow.kind[WORK_MAKE].busy_s = 0.8;
+	near(estimate_cost(&slow, WORK_ROWS), 2e-8);
+	near(estimate_cost(&slow, WORK_ANALYZE), 6e-8);
 	for (int k = 0; k < WORK_KINDS; k++)
 		e.kind[k].done = e.kind[k].of;
 	e.chain_s = 0;
