@@ -168,7 +168,7 @@ void dialog_draw(void)
 	d.shown = true;
 	term_flush();
 	if (d.entry) {
-		entry_draw(d.entry, true);
+		entry_draw(d.entry, true, NULL);
 		entry_cursor(d.entry);
 	}
 }

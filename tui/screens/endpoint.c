@@ -12,23 +12,32 @@ static enum side side_of(const struct wizard *w)
 	return w->at == AT_TARGET ? SIDE_TARGET : SIDE_SOURCE;
 }
 
-/* What most will say, to be changed; the target's are those of the source. */
-static void propose(struct endpoint *e, const struct endpoint *source)
+/* What is meant where nothing is typed; the target's are those of the source. NULL: it must be typed. */
+static const char *default_user(const struct wizard *w)
 {
-	bool first = str_empty(e->host) && str_empty(e->dbname) && str_empty(e->user);
+	const char *source = w->m->end[SIDE_SOURCE].user;
 
-	if (!first)
-		return;
-	xreplace(&e->port, str_empty(e->port) ? "5432" : e->port);
-	xreplace(&e->user, source && source->user ? source->user : "postgres");
-	xreplace(&e->dbname, source ? source->dbname : NULL);
+	return side_of(w) == SIDE_TARGET && !str_empty(source) ? source : "postgres";
+}
+
+static const char *default_dbname(const struct wizard *w)
+{
+	return side_of(w) == SIDE_TARGET ? w->m->end[SIDE_SOURCE].dbname : NULL;
+}
+
+static void take_defaults(struct wizard *w)
+{
+	struct endpoint *e = &w->m->end[side_of(w)];
+
+	if (str_empty(e->user))
+		xreplace(&e->user, default_user(w));
+	if (str_empty(e->dbname))
+		xreplace(&e->dbname, default_dbname(w));
 }
 
 static void enter(struct wizard *w)
 {
 	struct endpoint *e = &w->m->end[side_of(w)];
-
-	propose(e, side_of(w) == SIDE_TARGET ? &w->m->end[SIDE_SOURCE] : NULL);
 	bool target = side_of(w) == SIDE_TARGET;
 	bool tunnel = w->m->method == METHOD_TUNNEL;
 	const struct field fields[] = {
@@ -39,15 +48,15 @@ static void enter(struct wizard *w)
 		 .help = tunnel && !target ? "As the SSH host sees it: localhost is the SSH host itself; or a socket's folder there, such as /var/run/postgresql."
 			: target ? "A name or an address; a socket's folder such as /var/run/postgresql; or all nodes of a cluster, separated by commas: the leader is found."
 				: "A name or an address, or a socket's folder such as /var/run/postgresql."},
-		{.label = "Port", .kind = F_TEXT, .text = &e->port, .help = "5432 when empty. Behind HAProxy the port that leads to the primary."},
-		{.label = "Database", .kind = F_TEXT, .text = &e->dbname,
+		{.label = "Port", .kind = F_TEXT, .text = &e->port, .placeholder = "5432", .help = "5432 when empty. Behind HAProxy the port that leads to the primary."},
+		{.label = "Database", .kind = F_TEXT, .text = &e->dbname, .placeholder = default_dbname(w),
 		 .help = target ? "It is created when it does not exist; when it does, it must be empty. The source's name is a good one." : "The database that moves."},
-		{.label = "User", .kind = F_TEXT, .text = &e->user,
+		{.label = "User", .kind = F_TEXT, .text = &e->user, .placeholder = default_user(w),
 		 .help = target ? "A superuser is best; otherwise a role with CREATEROLE and CREATEDB." : "A superuser, or a role that may read every table."},
 		{.label = "Password", .kind = F_PASSWORD, .secret = &e->password,
 		 .help = "Kept in memory only. Empty: from the password file, ~/.pgpass, PGPASSWORD, or none is needed. Ctrl-U clears the field."},
-		{.label = "Password file", .kind = F_TEXT, .text = &e->passfile, .help = "In the format of ~/.pgpass, mode 0600; empty: ~/.pgpass."},
-		{.label = "TLS mode", .kind = F_TEXT, .text = &e->sslmode, .help = "disable, allow, prefer, require, verify-ca or verify-full; empty: prefer."},
+		{.label = "Password file", .kind = F_TEXT, .text = &e->passfile, .placeholder = "~/.pgpass", .help = "In the format of ~/.pgpass, mode 0600; empty: ~/.pgpass."},
+		{.label = "TLS mode", .kind = F_TEXT, .text = &e->sslmode, .placeholder = "prefer", .help = "disable, allow, prefer, require, verify-ca or verify-full; empty: prefer."},
 	};
 
 	w->form = form_new(fields + !tunnel, sizeof fields / sizeof *fields - !tunnel, FORM_Y, 3, term_cols() - 8);
@@ -125,7 +134,7 @@ static bool same(struct wizard *w)
 
 	if (side_of(w) != SIDE_TARGET || !str_eq(a->host, b->host) || !str_eq(port_a, port_b) || !str_eq(a->dbname, b->dbname) || !str_eq(a->ssh, b->ssh))
 		return false;
-	wizard_say(w, R_WARN, "that is the source itself: give the target's host or port, or another database name");
+	wizard_say(w, R_WARN, "that is the source itself: give another host, port or database name");
 	return true;
 }
 
@@ -137,6 +146,7 @@ static void test_or_next(struct wizard *w)
 	if (w->busy)
 		return;
 	(void)form_store(w->form, &wrong);
+	take_defaults(w);
 	const struct endpoint *e = &w->m->end[side_of(w)];
 	if (missing(w, e) || same(w))
 		return;

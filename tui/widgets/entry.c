@@ -114,7 +114,17 @@ static void draw_marks(CDKENTRY *c)
 		(void)mvwaddch(c->fieldWin, 0, c->fieldWidth - 1, '>' | c->fieldAttr);
 }
 
-void entry_draw(struct entry *e, bool focused)
+/* In the field, but dimmer: nothing was typed. */
+static void draw_hint(CDKENTRY *c, const char *hint, bool focused)
+{
+	if (str_empty(hint) || c->info[0])
+		return;
+	(void)wattrset(c->fieldWin, (int)(focused ? theme_attr(R_FOCUS) : theme_attr(R_DIM)));
+	(void)mvwaddnstr(c->fieldWin, 0, 0, hint, c->fieldWidth);
+	(void)wattrset(c->fieldWin, A_NORMAL);
+}
+
+void entry_draw(struct entry *e, bool focused, const char *hint)
 {
 	CDKENTRY *c = e->cdk;
 
@@ -122,6 +132,7 @@ void entry_draw(struct entry *e, bool focused)
 	(void)wbkgdset(c->fieldWin, ' ' | c->fieldAttr);
 	drawCDKEntry(c, FALSE);
 	draw_marks(c);
+	draw_hint(c, e->kept ? NULL : hint, focused);
 	(void)touchwin(c->fieldWin);
 	(void)wnoutrefresh(c->fieldWin);
 }

@@ -13,7 +13,8 @@ void entry_free(struct entry *e);
  * is: it can be cleared with Ctrl-U, not edited. A character that cannot be shown is not taken.
  */
 bool entry_key(struct entry *e, int key, bool special);
-void entry_draw(struct entry *e, bool focused);
+/* hint: shown while it is empty, what that means; NULL: nothing. */
+void entry_draw(struct entry *e, bool focused, const char *hint);
 /* After everything is drawn: puts the terminal's cursor into it. */
 void entry_cursor(struct entry *e);
 char *entry_text(const struct entry *e); /* caller frees (and wipes) */

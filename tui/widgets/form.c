@@ -170,7 +170,7 @@ void form_cursor(struct form *fm)
 {
 	for (size_t i = 0; i < fm->n; i++)
 		if (fm->rows[i].entry)
-			entry_draw(fm->rows[i].entry, i == fm->focus);
+			entry_draw(fm->rows[i].entry, i == fm->focus, fm->rows[i].f.placeholder);
 	if (fm->rows[fm->focus].entry)
 		entry_cursor(fm->rows[fm->focus].entry);
 }

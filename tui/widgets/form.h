@@ -19,7 +19,7 @@ struct field {
 	int *number, lo, hi;          /* F_NUMBER; F_CHOICE: index */
 	const char *const *choices;   /* F_CHOICE: NULL-terminated */
 	bool *flag;                   /* F_BOOL */
-	const char *placeholder;      /* what an empty text means */
+	const char *placeholder;      /* F_TEXT: what an empty one means, shown in it; must outlive the form */
 };
 
 struct form;
