@@ -79,6 +79,8 @@ static const struct check all[] = {
 	{"source.plugin", NEEDS_SOURCE, FOLLOWS, check_plugin},
 	{"source.uncarried", NEEDS_SOURCE, FOLLOWS, check_not_carried},
 	{"source.triggers", NEEDS_SOURCE, FOLLOWS, check_triggers},
+	{"source.truncate", NEEDS_SOURCE, FOLLOWS | 1u << ADOPTED, check_truncate},
+	{"target.others", NEEDS_TARGET, FOLLOWS | 1u << ADOPTED, check_target_others},
 	{"target.subscribe", NEEDS_TARGET, FOLLOWS, check_may_subscribe},
 	{"target.workers", NEEDS_TARGET, FOLLOWS, check_workers},
 	{"target.reaches", NEEDS_TOOLS, FOLLOWS, check_from_target},

@@ -1,6 +1,6 @@
 #ifndef PGUSHER_CHECKS_GROUPS_H
 #define PGUSHER_CHECKS_GROUPS_H
-/* The checks, by file: way.c (ssh, tools elsewhere), common.c (connections, identity), dump.c (what a dump and its restore need), subscription.c (what replication needs). Pure. */
+/* The checks, by file: way.c (ssh, tools elsewhere), common.c (connections, identity), dump.c (what a dump and its restore need), subscription.c (what replication needs), back.c (the way back), follow.c (what stops or spoils it later). Pure. */
 #include "checks/checks.h"
 
 typedef void check_fn(const struct survey *s, struct finding *f);
@@ -17,6 +17,7 @@ check_fn check_wal_level, check_slots, check_senders, check_walsender, check_fro
 	check_equality, check_writers, check_slot_prepared, check_wal_kept, check_sync_names, check_publish_rights, check_sub_role,
 	check_not_carried, check_failover, check_triggers, check_plugin, check_primary, check_names_free, check_adopt, check_chosen, check_left_out, check_partitions,
 	check_way_back;
+check_fn check_truncate, check_target_others;
 
 /* Sets verdict and title at once. */
 void finding_is(struct finding *f, enum verdict v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -471,18 +471,6 @@ void check_triggers(const struct survey *s, struct finding *f)
 	finding_print(&f->fix, "disable them on the target until the cutover, or accept it when they do no harm twice");
 }
 
-void check_plugin(const struct survey *s, struct finding *f)
-{
-	const struct fact_setting *p = SRC(s) ? facts_setting(SRC(s), "output_plugin_libraries") : NULL;
-
-	finding_is(f, VERDICT_OK, "the source allows its own output plugin");
-	if (!p || strstr(p->value, "pgoutput") || strchr(p->value, '*'))
-		return;
-	finding_is(f, VERDICT_BLOCK, "the source does not allow the plugin pgoutput");
-	finding_print(&f->found, "output_plugin_libraries = %s", p->value);
-	finding_print(&f->fix, "add pgoutput to it, and reload");
-}
-
 void check_primary(const struct survey *s, struct finding *f)
 {
 	finding_is(f, VERDICT_OK, "the source takes writes");

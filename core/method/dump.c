@@ -253,7 +253,7 @@ static void copy_large_objects(const struct build *b, struct step *st)
 		return;
 	struct action *a = step_command(st, (const char *const[]){NULL});
 	dump_common(b, &a->argv);
-	add_words(&a->argv, (const char *const[]){"--format=custom", "--compress=0", "--section=data", "--blobs", "--exclude-table-data=*.*", NULL});
+	add_words(&a->argv, (const char *const[]){"--format=custom", "--compress=0", "--section=data", "--blobs", "--exclude-table=*.*", NULL});
 	restore_words(b, &a->pipe_to, true);
 	restore_env(b, &a->pipe_env);
 	a->login = ON_SOURCE;
@@ -312,6 +312,7 @@ static void plan_schema(struct build *b)
 	a->pipe_parser = PARSE_RESTORE;
 	a->left_name = xasprintf("content:%s", b->m->end[SIDE_TARGET].dbname);
 	a->left_what = xstrdup("unfinished content of the target database");
+	subscription_keys_aside(st);
 	work_on_disk(st);
 	free(conninfo);
 }
@@ -320,7 +321,6 @@ static void plan_restore(struct build *b)
 {
 	struct step *st = plan_step(b->p, "restore", "restore into the target",
 		"Objects and rows are created from the dump; what cannot be is listed and judged, not only counted.");
-
 	look_empty(st);
 	struct action *a = step_command(st, (const char *const[]){NULL});
 	st->trust_journal = true;

@@ -381,7 +381,7 @@ enum err_code replication_subscribe(struct run *r, const struct link *l, struct 
 		str_add(&sql, " CONNECTION ");
 		sql_literal(&sql, conninfo);
 	} else {
-		char *create = subscription_sql(r->m, l, r->facts[l->from]->version_num, r->facts[l->to]->version_num, conninfo);
+		char *create = subscription_sql(r->m, l, r->facts[l->from], r->facts[l->to], conninfo);
 		str_add(&sql, create);
 		explicit_bzero(create, strlen(create));
 		free(create);

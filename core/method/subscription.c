@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "method/keys.h"
 #include "method/replication.h"
 #include "method/work.h"
 
@@ -17,13 +18,23 @@ const char *subscription_snapshot_word(const struct migration *m, int v)
 	return native ? "NOEXPORT_SNAPSHOT" : "EXPORT_SNAPSHOT";
 }
 
+/* From 16 on rows are written as the table's owner, whom its own policies would stop for good; before, as the subscription's owner. */
+static bool has_forced_security(const struct facts *src)
+{
+	for (size_t i = 0; src && i < src->n_objects; i++)
+		if (str_eq(src->objects[i].kind, "forced row security"))
+			return true;
+	return false;
+}
+
 /*
  * Options by version. disable_on_error stays off: it would disable the subscription for good when the source restarts, and the
  * slot would then fill the source's disk. binary stays off: it fails across majors.
  */
-char *subscription_sql(const struct migration *m, const struct link *l, int from, int v, const char *conninfo)
+char *subscription_sql(const struct migration *m, const struct link *l, const struct facts *src, const struct facts *dst, const char *conninfo)
 {
 	const struct subscription_options *o = &m->sub;
+	int from = src ? src->version_num : 0, v = dst->version_num;
 	bool native = o->copy == COPY_NATIVE && !l->back;
 	const char *streaming = o->streaming ? o->streaming : v >= 160000 ? "parallel" : "on";
 	struct str s = {0};
@@ -42,6 +53,8 @@ char *subscription_sql(const struct migration *m, const struct link *l, int from
 		str_add(&s, ", disable_on_error = false");
 	if (v >= 160000 && !(native && from < 120000)) /* that would ask the source for a function that it does not have yet */
 		str_add(&s, ", origin = 'none'");
+	if (v >= 160000 && dst->super && has_forced_security(src))
+		str_add(&s, ", run_as_owner = true");
 	str_addc(&s, ')');
 	return str_take(&s);
 }
@@ -213,13 +226,20 @@ void subscription_slot(struct plan *p, const struct migration *m, const struct f
 	free(undo);
 }
 
+void subscription_keys_aside(struct step *st)
+{
+	(void)step_work(st, ON_TARGET, "set constraints aside until every table is ready", work_keys_aside, NULL,
+		"ALTER TABLE ... DROP CONSTRAINT ...;  -- each foreign key, and what is NOT VALID: with them a TRUNCATE of the source, or an old row,\n"
+		"-- would stop the server's own copy for ever");
+}
+
 static void plan_subscribe(struct plan *p, const struct migration *m, const struct facts *src, const struct facts *dst)
 {
 	struct step *st = plan_step(p, "subscribe", "create the subscription, still asleep",
 		"It will receive from exactly where the copy ends; so far nothing moves.");
 	struct link l;
 	link_forward(&l, m);
-	char *conninfo = link_conninfo(m, &l, NULL), *sql = subscription_sql(m, &l, src ? src->version_num : 0, dst->version_num, conninfo);
+	char *conninfo = link_conninfo(m, &l, NULL), *sql = subscription_sql(m, &l, src, dst, conninfo);
 	char *a1 = fill("ALTER SUBSCRIPTION ", m->sub.name, " DISABLE; "), *a2 = fill("ALTER SUBSCRIPTION ", m->sub.name, " SET (slot_name = NONE); ");
 	char *a3 = fill("DROP SUBSCRIPTION ", m->sub.name, ""), *undo = xasprintf("%s%s%s", a1, a2, a3);
 
@@ -258,6 +278,10 @@ void subscription_target(struct plan *p, const struct migration *m, const struct
 		"SELECT pg_logical_emit_message(true, 'pgusher', ...);  -- on the source: a mark in its WAL\n"
 		"SELECT confirmed_flush_lsn >= '<the mark>' FROM pg_replication_slots ...;\n"
 		"SELECT srsubstate, count(*) FROM pg_subscription_rel GROUP BY 1;  -- all 'r'");
+	if (m->sub.copy == COPY_NATIVE)
+		(void)step_work(st, ON_TARGET, "bring foreign keys and other constraints back", work_keys_back, NULL,
+			"ALTER TABLE ... ADD CONSTRAINT ... NOT VALID;  -- those that the source has and the target has not\n"
+			"ALTER TABLE ... VALIDATE CONSTRAINT ...;  -- others go on writing meanwhile");
 	if (!m->sub.synchronous_commit && has_synchronous_standby(dst)) {
 		sql = fill("ALTER SUBSCRIPTION ", m->sub.name, " SET (synchronous_commit = 'on')");
 		strv_take(&p->owned, sql);

@@ -12,6 +12,8 @@
 void subscription_source(struct plan *p, const struct migration *m, const struct facts *src, const struct model *seen);
 /* The slot, whose snapshot is the copy's. The step is in scope "snapshot". */
 void subscription_slot(struct plan *p, const struct migration *m, const struct facts *src);
+/* For the server's own copy: an action behind the making of the tables. */
+void subscription_keys_aside(struct step *st);
 /* The subscription itself, until it has caught up. */
 void subscription_target(struct plan *p, const struct migration *m, const struct facts *src, const struct facts *dst);
 /* A subscription that somebody made by hand is written down as ours to watch, and to end some day. */
@@ -23,6 +25,7 @@ struct action *subscription_remove(struct step *st, const char *left_id, const c
 
 /* What the walsender is told about the slot's snapshot. */
 const char *subscription_snapshot_word(const struct migration *m, int source_version);
-char *subscription_sql(const struct migration *m, const struct link *l, int from_version, int to_version, const char *conninfo);
+/* from may be NULL: not read */
+char *subscription_sql(const struct migration *m, const struct link *l, const struct facts *from, const struct facts *to, const char *conninfo);
 
 #endif

@@ -30,9 +30,14 @@ static const struct kind kinds[] = {
 		" AND t.typtype = 'b' AND t.typelem = 0 AND NOT EXISTS (SELECT 1 FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod"
 		"  WHERE m.amname IN ('btree', 'hash') AND o.opcdefault AND (o.opcintype = t.oid OR EXISTS (SELECT 1 FROM pg_cast k"
 		"  WHERE k.castsource = t.oid AND k.casttarget = o.opcintype AND k.castmethod = 'b' AND k.castcontext = 'i'))) GROUP BY n.nspname, c.relname, c.oid"},
+	{"forced row security", true, "SELECT " QUALIFIED ", pg_get_userbyid(c.relowner), 0, c.oid " PUBLISHABLE " AND c.relrowsecurity AND c.relforcerowsecurity"},
 	{"foreign owner", true, "SELECT " QUALIFIED ", pg_get_userbyid(c.relowner), 0, c.oid " PUBLISHABLE " AND NOT pg_has_role(c.relowner, 'USAGE')"},
 	{"always trigger", true, "SELECT quote_ident(t.tgname) || ' on ' || " QUALIFIED ", NULL, 0, c.oid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
 		" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE t.tgenabled IN ('A', 'R') AND NOT t.tgisinternal AND " USER_SCHEMA},
+	{"key from unlogged", true, "SELECT quote_ident(k.conname) || ' on ' || " QUALIFIED ", k.confrelid::regclass::text, 0, k.confrelid FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+		" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype = 'f' AND c.relpersistence = 'u'"},
+	{"client here", true, "SELECT 'pid ' || pid, usename || coalesce(' ' || nullif(application_name, ''), '') || coalesce(' from ' || host(client_addr), ''), 0 FROM pg_stat_activity"
+		" WHERE datname = current_database() AND backend_type = 'client backend' AND application_name NOT LIKE 'pgusher%' ORDER BY pid"},
 	{"writing transaction", false, "SELECT 'pid ' || pid, usename || ' in ' || datname || ', ' || state || ', for '"
 		" || extract(epoch FROM now() - xact_start)::bigint || ' s', extract(epoch FROM now() - xact_start)::bigint"
 		" FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname IS NOT NULL ORDER BY xact_start"},

@@ -18,7 +18,7 @@ change() { # SECTION KEY VALUE
 fresh() { # statements in the source's new database
 	ini case a shop b shop
 	{
-		echo 'DROP DATABASE IF EXISTS shop WITH (FORCE); CREATE DATABASE shop TEMPLATE template0;'
+		echo "DROP DATABASE IF EXISTS shop ${FORCE-WITH (FORCE)}; CREATE DATABASE shop TEMPLATE template0;"
 		printf '%s\n' '\connect shop' 'CREATE TABLE kept (id int PRIMARY KEY);' 'INSERT INTO kept VALUES (1);' "$@"
 	} | lab psql a postgres -q >/dev/null
 }
@@ -187,6 +187,23 @@ caught target.wayback WARN 'may not make one with REPLICATION'
 ok 'the probe leaves nothing on the source' test -z "$(source_sql "SELECT subname FROM pg_subscription")"
 fresh
 
+# ---- what would stop it later
+fresh 'CREATE UNLOGGED TABLE child (id int PRIMARY KEY, kept int REFERENCES kept);'
+caught source.truncate WARN 'child_kept_fkey on public.child (public.kept)' 'TRUNCATE'
+fresh
+mended source.truncate
+target_sql 'CREATE DATABASE shop TEMPLATE template0'
+(lab psql b shop -q -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 &)
+sleeper() { target_sql "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()"; }
+somebody() { [ -n "$(sleeper)" ]; }
+until_true 20 somebody
+caught target.others WARN '1 other session is' "pid $(sleeper)" 'REVOKE CONNECT'
+target_sql "SELECT pg_terminate_backend($(sleeper))" >/dev/null
+nobody() { [ -z "$(sleeper)" ]; }
+until_true 20 nobody
+mended target.others
+target_sql 'DROP DATABASE shop'
+
 # ---- names
 source_sql "SELECT pg_create_logical_replication_slot('pgusher_case', 'pgoutput')" >/dev/null
 source_sql 'CREATE PUBLICATION pgusher_case'
@@ -194,4 +211,40 @@ caught names BLOCK 'slot pgusher_case' 'publication pgusher_case'
 source_sql "SELECT pg_drop_replication_slot('pgusher_case')" >/dev/null
 source_sql 'DROP PUBLICATION pgusher_case'
 mended names
+
+# ---- servers of other majors, where they are here: each in a shell of its own, because a missing server ends it
+other() ( # MAJOR COMMAND: with the source at that major
+	lab down a >/dev/null 2>&1
+	up a "$1"
+	[ "$1" -le 16 ] || { lab down b >/dev/null 2>&1; up b "$1"; }
+	FORCE='' fresh
+	"$2"
+	trap - EXIT
+	exit $bad
+)
+idle_slots() { # a slot is dropped when nobody reads from it for a while: the time of the copy
+	source_sql "ALTER SYSTEM SET idle_replication_slot_timeout = '1h'"
+	source_sql 'SELECT pg_reload_conf()' >/dev/null
+	caught slot.kept BLOCK 'drops slots that are idle' 'idle_replication_slot_timeout = 3600 s'
+	apply_fix slot.kept a postgres
+	source_sql 'SELECT pg_reload_conf()' >/dev/null # pgusher does it with the fix
+	mended slot.kept
+}
+no_plugin() { # the newest minors know the setting
+	[ -n "$(source_sql "SELECT 1 FROM pg_settings WHERE name = 'output_plugin_libraries'")" ] || { echo "skip source.plugin: this minor of 15 has no such setting"; return; }
+	source_sql "ALTER SYSTEM SET output_plugin_libraries = 'test_decoding, pgoutput'" # one name, and no library
+	source_sql 'SELECT pg_reload_conf()' >/dev/null
+	caught source.plugin BLOCK 'output_plugin_libraries = "test_decoding, pgoutput"' 'quotes of its own'
+	source_sql "ALTER SYSTEM SET output_plugin_libraries = 'test_decoding'"
+	source_sql 'SELECT pg_reload_conf()' >/dev/null
+	caught source.plugin BLOCK 'output_plugin_libraries = test_decoding'
+	apply_fix source.plugin a postgres
+	source_sql 'SELECT pg_reload_conf()' >/dev/null
+	mended source.plugin
+	ok 'source.plugin: and a slot can be made' source_sql "SELECT pg_create_logical_replication_slot('x', 'pgoutput')"
+}
+no_truncate() { caught source.truncate WARN 'PostgreSQL 10 does not replicate TRUNCATE'; }
+other 10 no_truncate || bad=1
+other 15 no_plugin || bad=1
+other 18 idle_slots || bad=1
 exit $bad
