@@ -11,6 +11,8 @@
 
 #define COPY_MAX_JOBS 64
 #define COPY_SMALL (1 << 20)      /* tables below travel together, and are not worth a TRUNCATE that makes FREEZE possible */
+/* On the source: a table that was read is locked no longer, so that its TRUNCATE need not wait for the rest of the copy. */
+#define COPY_LET_GO "ROLLBACK TO SAVEPOINT part"
 #define COPY_TRIES 4              /* of one part, when connections break */
 
 /* Rows that travel in one transaction: one table, a range of one, or several small ones. */

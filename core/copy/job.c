@@ -89,7 +89,7 @@ enum err_code copy_source(struct worker *w, struct err *err)
 	sql_literal(&sql, w->job->snapshot);
 	str_add(&sql, "; SET intervalstyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET lc_monetary = 'C';"
 		      "SET row_security = off; SET synchronize_seqscans = off; SET quote_all_identifiers = off;"
-		      "SET lock_timeout = '5s'"); /* behind whom we hold up ourselves we would wait for ever */
+		      "SET lock_timeout = '5s'; SAVEPOINT part"); /* behind whom we hold up ourselves we would wait for ever */
 	rc = session_run(w->src, str_text(&sql), err);
 	str_fini(&sql);
 	if (rc == ERR_SQL)

@@ -207,18 +207,20 @@ enum err_code copy_list_read(struct copy_list **out, struct session *s, const st
 	return rc;
 }
 
-enum err_code copy_list_lock(const struct copy_list *l, struct session *s, struct err *err)
+enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int jobs, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 	struct str sql = {0};
 
 	for (size_t i = 0; i < l->n_tables && rc == ERR_OK;) {
+		size_t n = 0;
 		str_clear(&sql);
-		str_add(&sql, "LOCK TABLE");
-		for (size_t k = 0; k < LOCK_CHUNK && i < l->n_tables; k++, i++)
-			str_addf(&sql, "%s ONLY %s", k ? "," : "", l->tables[i].from);
+		for (; n < LOCK_CHUNK && i < l->n_tables; i++)
+			if (jobs <= 0 || copy_in_ranges(l, &l->tables[i], jobs))
+				str_addf(&sql, "%s ONLY %s", n++ ? "," : "LOCK TABLE", l->tables[i].from);
 		str_add(&sql, " IN ACCESS SHARE MODE");
-		rc = session_run(s, str_text(&sql), err);
+		if (n > 0)
+			rc = session_run(s, str_text(&sql), err);
 	}
 	str_fini(&sql);
 	if (rc == ERR_OK)

@@ -29,20 +29,26 @@ static void add_group(struct copy_job *j, size_t first, size_t n, size_t parts, 
  * A table that is larger than a session's share would keep one of them busy long after the others. Ranges cost no more of the
  * servers' time, but the FREEZE of a whole table: such tables are vacuumed in the end.
  */
-static size_t ranges_of(const struct copy_job *j, const struct copy_table *t)
+static size_t ranges_of(const struct copy_list *l, const struct copy_table *t, int jobs, int64_t least)
 {
-	int64_t share = j->list->bytes / j->o.jobs, least = j->o.range_bytes ? j->o.range_bytes : RANGE_MIN_BYTES;
+	int64_t share = l->bytes / (jobs > 0 ? jobs : 1);
 
-	if (j->o.jobs < 2 || t->where || t->shared || t->bytes < least || t->bytes <= share || t->blocks < COPY_MAX_JOBS)
+	/* before 14 every range would read the whole table */
+	if (l->version < 140000 || jobs < 2 || t->where || t->shared || t->bytes < least || t->bytes <= share || t->blocks < COPY_MAX_JOBS)
 		return 1;
 	int64_t n = (t->bytes + share / 2) / (share > 0 ? share : 1);
-	return n < 2 ? 2 : n > j->o.jobs ? (size_t)j->o.jobs : (size_t)n;
+	return n < 2 ? 2 : n > jobs ? (size_t)jobs : (size_t)n;
 }
 
-static void cut_large(struct copy_job *j, size_t i, bool can_range)
+bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int jobs)
+{
+	return ranges_of(l, t, jobs, RANGE_MIN_BYTES) > 1;
+}
+
+static void cut_large(struct copy_job *j, size_t i)
 {
 	const struct copy_table *t = &j->list->tables[i];
-	size_t n = can_range ? ranges_of(j, t) : 1;
+	size_t n = ranges_of(j->list, t, j->o.jobs, j->o.range_bytes ? j->o.range_bytes : RANGE_MIN_BYTES);
 
 	for (size_t k = 0; k < n; k++) {
 		int64_t bytes = t->bytes / (int64_t)n;
@@ -79,7 +85,6 @@ static size_t cut_small(struct copy_job *j, size_t i, size_t most)
 void copy_plan_parts(struct copy_job *j)
 {
 	const struct copy_list *l = j->list;
-	bool ranges = l->version >= 140000; /* before, every range would read the whole table */
 
 	j->parts = xcalloc(l->n_tables * 2 + (size_t)j->o.jobs * (size_t)j->o.jobs * 2 + 1, sizeof *j->parts);
 	j->groups = xcalloc(l->n_tables + 1, sizeof *j->groups);
@@ -88,7 +93,7 @@ void copy_plan_parts(struct copy_job *j)
 	j->in_ranges = xcalloc(l->n_tables + 1, sizeof *j->in_ranges);
 	size_t i = 0, most;
 	while (i < l->n_tables && l->tables[i].bytes >= COPY_SMALL)
-		cut_large(j, i++, ranges);
+		cut_large(j, i++);
 	most = copy_batch(j, l->n_tables - i, BATCH_TABLES);
 	while (i < l->n_tables)
 		i += cut_small(j, i, most);

@@ -109,6 +109,7 @@ static enum err_code stream_batch(struct worker *w, const struct part *p, bool c
 		str_add(&out, "; ");
 		str_add(&in, "; ");
 	}
+	str_add(&out, COPY_LET_GO);
 	str_add(&in, "COMMIT");
 	enum err_code rc = start(w->src, str_text(&out), PGRES_COPY_OUT, err);
 	if (rc == ERR_OK)
@@ -159,6 +160,7 @@ static enum err_code stream_single(struct worker *w, const struct part *p, bool 
 	clear = whole && !t->shared && (clear || t->bytes >= COPY_SMALL);
 	enum err_code rc = begin_target(w, t, clear, &freeze, err);
 	list_copy_out(&out, l, t, p->from, p->to);
+	str_add(&out, "; " COPY_LET_GO);
 	list_copy_in(&in, l, t, freeze);
 	if (rc == ERR_OK)
 		rc = start(w->src, str_text(&out), PGRES_COPY_OUT, err);
@@ -442,6 +444,8 @@ static enum err_code some_sequences(struct worker *w, size_t from, size_t to, st
 			rc = copy_target(w, err);
 		if (rc == ERR_OK)
 			rc = read_some(w, from, to, &set, err);
+		if (rc == ERR_OK)
+			rc = session_run(w->src, COPY_LET_GO, err);
 		if (rc == ERR_OK)
 			rc = session_run(w->dst, str_text(&set), err);
 		str_fini(&set);

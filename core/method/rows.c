@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "method/rewritten.h"
 #include "method/toollog.h"
 #include "pg/choice.h"
 
@@ -41,7 +42,7 @@ enum err_code rows_list(struct run *r, struct err *err)
 	enum err_code rc = copy_list_read(&r->rows, r->snapshot, &o->schemas, &o->exclude_schemas, left_out, dst ? dst->version_num : 0, err);
 	free(left_out);
 	rc = rc == ERR_OK ? no_new_large_objects(r, err) : rc;
-	return rc == ERR_OK ? copy_list_lock(r->rows, r->snapshot, err) : rc;
+	return rc == ERR_OK ? copy_list_lock(r->rows, r->snapshot, rewritten_is_followed(r) ? o->jobs : 0, err) : rc;
 }
 
 static void emit_issues(struct run *r)

@@ -132,9 +132,10 @@ static enum err_code do_sql(struct run *r, const struct action *a, int64_t *rows
 static void fill_words(const struct run *r, const struct strv *from, struct strv *to)
 {
 	static const struct plan no_secrets; /* everybody can read an argument list */
+	bool one = r->one_dumper && from->n > 0 && strstr(from->v[0], "pg_dump");
 
 	for (size_t i = 0; i < from->n; i++)
-		strv_take(to, plan_fill(&no_secrets, from->v[i], r->snapshot_name));
+		strv_take(to, plan_fill(&no_secrets, one && str_starts(from->v[i], "--jobs=") ? "--jobs=1" : from->v[i], r->snapshot_name));
 }
 
 static void add_env(const struct run *r, const struct strv *from, struct strv *to)
@@ -406,6 +407,10 @@ enum err_code run_plan(struct run *r, struct err *err)
 			rc = run_step(r, s, err);
 		if (again < LOCK_TRIES && lock_lost(r, s, rc, err)) {
 			run_note(r, "again", "somebody's TRUNCATE or ALTER TABLE waits for our locks, and we for it (%s): all of ours are let go, and it begins with a new snapshot", err->msg);
+			if (strstr(err->msg, "could not obtain lock") && !r->one_dumper) {
+				run_note(r, "jobs", "pg_dump with --jobs=1 from now on: one session locks all tables before it reads, several cannot while somebody waits to truncate one");
+				r->one_dumper = true;
+			}
 			let_go(r);
 			again++;
 			r->attention = attention;

@@ -57,6 +57,7 @@ struct run {
 	enum { CUT_NONE, CUT_TAKEN_BACK, CUT_HANDED, CUT_STUCK } outcome; /* of a cutover that was let go of; stuck: not all of it could be taken back */
 	bool undoing;            /* something is being put right: a journal that cannot be written must not stop that */
 	struct rehearsal *rehearsal; /* while one is on; one block of memory, or NULL */
+	bool one_dumper;        /* pg_dump's sessions got in each other's way: one of them locks all tables before it reads */
 	const struct step *step;
 	int attention;          /* issues that need somebody's attention, found by this process */
 	int unequal;            /* tables */

@@ -36,6 +36,7 @@ static const struct judgement judgements[] = {
 	{"SSL connection has been closed", NULL, NULL, VERDICT_BLOCK, "the server's log says why it ended the session"},
 	{"could not receive data from server", NULL, NULL, VERDICT_BLOCK, "check the network between here and the server"},
 	{"could not send data to server", NULL, NULL, VERDICT_BLOCK, "check the network between here and the server"},
+	{"could not obtain lock", NULL, NULL, VERDICT_BLOCK, "somebody wants to truncate or alter that table: let that be done first; [dump] jobs = 1 locks all tables at once"},
 	{"canceling statement due to", NULL, NULL, VERDICT_BLOCK, "a timeout or somebody stopped the statement; run it again"},
 	{"COPY failed", "invalid byte sequence", NULL, VERDICT_BLOCK,
 	 "rows of this table are missing on the target: the source holds text that is not valid in the database's encoding; repair it there"},

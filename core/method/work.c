@@ -14,6 +14,7 @@
 #include "host/place.h"
 #include "method/dump.h"
 #include "method/replication.h"
+#include "method/rewritten.h"
 #include "method/rows.h"
 #include "pg/choice.h"
 #include "pg/patience.h"
@@ -157,6 +158,8 @@ enum err_code work_source_proof(struct run *r, const void *arg, struct err *err)
 
 	if (r->job)
 		rc = wait_verify(r, err);
+	if (rc == ERR_OK)
+		rc = rewritten_look(r, err);
 	if (rc == ERR_OK && r->verify) {
 		struct session *s;
 		rc = run_session(r, SIDE_SOURCE, NULL, &s, err);

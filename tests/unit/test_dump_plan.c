@@ -230,7 +230,7 @@ static void options_of_the_tools(void **state)
 	w->src.n_large_objects = 3;
 	(void)build(w, false);
 	has(w, "copy", "SET maintenance_work_mem = '256MB'");
-	has(w, "copy", "--section=data --blobs '--exclude-table-data=*.*'");
+	has(w, "copy", "--section=data --blobs '--exclude-table=*.*'");
 	has(w, "copy", "pg_restore");
 	strv_add(&w->m.dump.schemas, "one"); /* then pg_dump leaves them out, too */
 	(void)build(w, false);
