@@ -47,6 +47,7 @@ follow() {
 	[ -z "${WILD:-}" ] || tests/lab/wild start "wild-$name" "$a" shop
 	ok "$name: runs under load" ends_well "$name"
 	ok "$name: the target follows" follows "$b"
+	[ $bad = 0 ] || grep -E 'ERROR|CONTEXT' "$PGUSHER_LAB/$b/log" | tail -n 6
 	[ -z "${WILD:-}" ] || ok "$name: the writers end" tests/lab/wild stop "wild-$name"
 	ok "$name: no commit was lost by the load itself" tests/lab/load stop "load-$a"
 	ok "$name: drains" drained "$a" "$b"
