@@ -12,6 +12,8 @@
 
 #define AGAIN_S 8 /* the longest wait between two tries to open a tunnel */
 
+#define TABLES_MS 2000 /* between lists of tables */
+
 static enum err_code emit_sample(struct sink *sink, const struct watch_sample *s, struct err *err)
 {
 	struct event *e = event_new(EV_SAMPLE, NULL);
@@ -72,6 +74,24 @@ static void say_ways(const struct ways *w, struct watch_sample *s)
 			(void)snprintf(says[i], sizeof s->source_error, "again in %d s (try %d): %s", patience_left_s(&w->patience[i]), w->patience[i].tries + 1, w->broken[i].msg);
 }
 
+struct listing { bool on; int64_t due_us; };
+
+/* The list of tables, while somebody looks at it. */
+static enum err_code list_tables(struct attempt *a, struct watch *w, struct listing *l, struct err *err)
+{
+	struct err why;
+	char *text;
+
+	for (struct command c; queue_told(a->sink->q, WATCH_TABLES, &c); command_fini(&c))
+		*l = (struct listing){.on = str_eq(c.text, "on")};
+	if (!l->on || clock_poll_ms(l->due_us) > 0 || watch_tables(w, &text, &why) != ERR_OK) /* an end that is away is in the sample */
+		return ERR_OK;
+	struct event *e = event_new(EV_TABLES, side_name(SIDE_TARGET));
+	e->text = text;
+	l->due_us = clock_deadline(TABLES_MS);
+	return sink_emit(a->sink, e, err);
+}
+
 enum err_code attempt_watch(struct attempt *a, struct err *err)
 {
 	struct ways ways = {0};
@@ -85,6 +105,7 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 	char *dir = migration_state_dir(a->m), *app = xasprintf("pgusher watch %.32s", a->m->name);
 	struct watch *w = watch_new(a->m, dir, app, a->cancel);
 	struct crossing c = {0};
+	struct listing listing = {0};
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
 		struct watch_sample s;
 		open_ways(a, &ways);
@@ -93,6 +114,8 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 		if (!cancel_raised(a->cancel)) {
 			ring(a, &s, &c); /* before the front end sees it, which may leave at once */
 			rc = emit_sample(a->sink, &s, err);
+			if (rc == ERR_OK)
+				rc = list_tables(a, w, &listing, err);
 			(void)poll(&p, 1, a->m->refresh_ms);
 		}
 	}

@@ -17,6 +17,7 @@
 #include "route.h"
 #include "sink.h"
 #include "pg/logical.h"
+#include "pg/tables.h"
 
 struct kept_plan { struct kept_plan *next; struct plan *p; };
 
@@ -370,6 +371,29 @@ static enum err_code follows(const struct engine *e, const char *what, struct er
 	return err_hint(err, "only a subscription follows its source, and is watched, cut over, rolled back and finalized; a %s has ended when pgusher run has", method_name(e->m.method));
 }
 
+static enum err_code list_tables(struct engine *e, struct err *err)
+{
+	struct session *s = NULL;
+	struct event *ev = event_new(EV_TABLES, side_name(SIDE_SOURCE));
+	bool exists = true;
+	enum err_code rc = password_ask(&e->m.end[SIDE_SOURCE], SIDE_SOURCE, &e->cancel, err);
+
+	if (rc == ERR_OK)
+		rc = route_open(&e->route, SIDE_SOURCE, err);
+	if (rc == ERR_OK)
+		rc = gather_connect(&e->m.end[SIDE_SOURCE], SIDE_SOURCE, "pgusher", &e->cancel, &s, &exists, err);
+	if (rc == ERR_OK && !exists)
+		rc = err_set(err, ERR_BLOCKED, "the source's database does not exist");
+	if (rc == ERR_OK)
+		rc = tables_of_source(s, &ev->text, err);
+	session_close(s);
+	if (rc == ERR_OK)
+		post(e, ev);
+	else
+		event_free(ev);
+	return rc;
+}
+
 static enum err_code watch(struct engine *e, struct err *err)
 {
 	struct attempt a = attempt_of(e);
@@ -435,7 +459,7 @@ static void ack(struct engine *e, const struct command *c)
 /* By command; NULL: nothing to say when it ends. */
 static const char *const command_names[] = {
 	[CMD_SETUP] = NULL, [CMD_TEST] = "test", [CMD_CHECK] = "check", [CMD_FIX] = "fix", [CMD_ACK] = NULL,
-	[CMD_PLAN] = "plan", [CMD_RUN] = "run", [CMD_VERIFY] = "verify", [CMD_WATCH] = "watch", [CMD_CUTOVER] = "cutover", [CMD_ROLLBACK] = "rollback", [CMD_FINALIZE] = "finalize",
+	[CMD_PLAN] = "plan", [CMD_RUN] = "run", [CMD_VERIFY] = "verify", [CMD_WATCH] = "watch", [CMD_LIST] = "list", [CMD_CUTOVER] = "cutover", [CMD_ROLLBACK] = "rollback", [CMD_FINALIZE] = "finalize",
 	[CMD_REHEARSE] = "rehearse", 	[CMD_CLEANUP] = "cleanup", [CMD_ANSWER] = NULL,
 };
 
@@ -459,6 +483,8 @@ static enum err_code dispatch(struct engine *e, const struct command *c, struct 
 		return verify(e, err);
 	case CMD_WATCH:
 		return watch(e, err);
+	case CMD_LIST:
+		return list_tables(e, err);
 	case CMD_CUTOVER:
 	case CMD_ROLLBACK:
 	case CMD_FINALIZE:

@@ -22,13 +22,17 @@ enum command_kind {
 	CMD_RUN,     /* run the plan (resumes an unfinished attempt): EV_PLAN, EV_STEP, ..., EV_END, EV_READY "run" */
 	CMD_VERIFY,  /* counts and checksums of both sides as they are now: EV_PROOF ..., EV_READY "verify" */
 	CMD_WATCH,   /* look at a running replication each m.refresh_ms until engine_cancel: EV_SAMPLE ..., EV_READY "watch" */
+	CMD_LIST,    /* the source's tables, to choose from: EV_TABLES "source", EV_READY "list" */
 	CMD_CUTOVER, /* the target becomes the primary; text: seconds that writes may be held for (NULL: [cutover] max_outage), "0" takes an interrupted one back. EV_READY "cutover" */
 	CMD_REHEARSE, /* the same without its fences, nothing is journaled; text as above: EV_STEP, EV_FINDING "ready.*", EV_NOTE ..., EV_READY "rehearse" (failed: not ready, or it would take too long) */
 	CMD_ROLLBACK, /* and the source again; text as for CMD_CUTOVER. EV_READY "rollback" */
 	CMD_FINALIZE, /* removes all that the migration made; yes: opens the server that is no longer in use. EV_READY "finalize" */
 	CMD_CLEANUP, /* remove what an unfinished attempt left: EV_REMOVED ..., EV_READY "cleanup" */
-	CMD_ANSWER,  /* answer the open gate `id`: `yes`, and `text` as typed */
+	CMD_ANSWER,  /* answer the open gate `id`: `yes`, and `text` as typed; or say something to what waits or watches: "slot-wait" (slotwait.h),
+		      * WATCH_TABLES: "on" for EV_TABLES "target" every few seconds, "off" */
 };
+
+#define WATCH_TABLES "watch.tables"
 
 struct command {
 	enum command_kind kind;

@@ -18,7 +18,8 @@ static const struct kind kinds[EV_KINDS] = {
 	[EV_PROOF] = {"proof", true},   [EV_NOTE] = {"note", true},     [EV_GATE] = {"gate", true},
 	[EV_ANSWER] = {"answer", true}, [EV_END] = {"end", true},       [EV_TEST] = {"test", false},
 	[EV_PROGRESS] = {"progress", false}, [EV_SAMPLE] = {"sample", false}, [EV_LOG] = {"log", false}, [EV_BUSY] = {"busy", false},
-	[EV_READY] = {"ready", false},  [EV_WAIT] = {"wait", false},    [EV_AGAIN] = {"again", false},
+	[EV_READY] = {"ready", false},  [EV_WAIT] = {"wait", false},
+	[EV_TABLES] = {"tables", false},    [EV_AGAIN] = {"again", false},
 };
 
 static const char *const state_names[] = {"none", "waiting", "running", "done", "skipped", "failed", "cancelled"};

@@ -34,6 +34,7 @@ enum event_kind {
 	EV_PROGRESS,/* coalesced. id step id, n done bytes, of total bytes, a done items, b total items, text current object, ms estimated to be left (0: unknown) */
 	EV_SAMPLE,  /* coalesced. of a running replication: n bytes behind, a applied bytes/s, text JSON (watch/sample.h) */
 	EV_WAIT,    /* coalesced. id the wait, state running: text whom for, as JSON (pg/blockers.h); done: for nobody any more */
+	EV_TABLES,  /* coalesced. id source|target: text a list of tables (pg/tables.h) */
 	EV_LOG,     /* may be dropped. title tool, text line */
 	EV_BUSY,    /* state running|done: a command of the operator is being worked on. title what */
 	EV_AGAIN,   /* coalesced. a read got no answer and is tried again. id source|target, text why, n seconds until then (0: now, or no more), a which try it will be, b of how many */

@@ -191,7 +191,7 @@ static void say_event(struct plain *p, const struct event *e)
 	case EV_END: say(e, "end", state_name(e->state), e->text); sub("next", e->hint); break;
 	case EV_PROGRESS: say_progress(p, e); break;
 	case EV_SAMPLE: say_sample(e); break;
-	case EV_FIX: case EV_PLAN: case EV_LEFT: case EV_REMOVED: case EV_TEST: case EV_LOG: case EV_BUSY: case EV_WAIT: case EV_READY: case EV_KINDS: break;
+	case EV_FIX: case EV_PLAN: case EV_LEFT: case EV_REMOVED: case EV_TEST: case EV_LOG: case EV_BUSY: case EV_WAIT: case EV_TABLES: case EV_READY: case EV_KINDS: break;
 	}
 	(void)fflush(stdout);
 }

@@ -22,7 +22,7 @@ enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_BLOCKED, EXIT_QUIT, EXIT_STOPPED
 const struct screen *const screens[AT_COUNT] = {
 	[AT_WELCOME] = &screen_welcome, [AT_METHOD] = &screen_method, [AT_SOURCE] = &screen_source, [AT_TARGET] = &screen_target,
 	[AT_OPTIONS] = &screen_options, [AT_PREFLIGHT] = &screen_preflight, [AT_PLAN] = &screen_plan, [AT_RUN] = &screen_run,
-	[AT_DONE] = &screen_done, [AT_MONITOR] = &screen_monitor, [AT_CUTOVER] = &screen_cutover,
+	[AT_DONE] = &screen_done, [AT_MONITOR] = &screen_monitor, [AT_CUTOVER] = &screen_cutover, [AT_CHOOSE] = &screen_choose,
 };
 
 void wizard_say(struct wizard *w, enum role role, const char *fmt, ...)
@@ -341,6 +341,8 @@ static void global_or_screen(struct wizard *w, int key, bool special)
 {
 	const struct screen *s = screens[w->at];
 
+	if (s->first && s->first(w, key, special))
+		return;
 	for (const struct key *k = screen_keys(w); k->shown; k++)
 		if (k->fn && k->code == key && k->special == special) {
 			k->fn(w);

@@ -29,14 +29,15 @@ struct screen {
 	void (*leave)(struct wizard *w);
 	void (*draw)(struct wizard *w, int y, int x, int h, int width);
 	bool (*key)(struct wizard *w, int key, bool special); /* what the table does not know; may be NULL */
+	bool (*first)(struct wizard *w, int key, bool special); /* takes a key before the table does; may be NULL */
 	void (*ready)(struct wizard *w, const struct event *e); /* a command ended; may be NULL */
 	void (*cursor)(struct wizard *w);                       /* may be NULL */
 	bool (*valid)(const struct wizard *w, int code);        /* whether a key of the table means anything now; NULL: all do */
 };
 
-enum place { AT_WELCOME, AT_METHOD, AT_SOURCE, AT_TARGET, AT_OPTIONS, AT_PREFLIGHT, AT_PLAN, AT_RUN, AT_DONE, AT_MONITOR, AT_CUTOVER, AT_COUNT };
+enum place { AT_WELCOME, AT_METHOD, AT_SOURCE, AT_TARGET, AT_OPTIONS, AT_PREFLIGHT, AT_PLAN, AT_RUN, AT_DONE, AT_MONITOR, AT_CUTOVER, AT_CHOOSE, AT_COUNT };
 extern const struct screen screen_welcome, screen_method, screen_source, screen_target, screen_options, screen_preflight, screen_plan,
-	screen_run, screen_done, screen_monitor, screen_cutover;
+	screen_run, screen_done, screen_monitor, screen_cutover, screen_choose;
 
 extern const struct screen *const screens[AT_COUNT];
 

@@ -45,7 +45,7 @@ void model_fini(struct model *m)
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_clear(lists[i]);
-	struct event *all[] = {m->begin, m->end, m->facts[0], m->facts[1], m->again[0], m->again[1], m->gate, m->busy, m->action, m->sample, m->wait};
+	struct event *all[] = {m->begin, m->end, m->facts[0], m->facts[1], m->again[0], m->again[1], m->gate, m->busy, m->action, m->sample, m->wait, m->tables[0], m->tables[1]};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		event_free(all[i]);
 	for (size_t i = 0; i < m->log_n; i++)
@@ -435,6 +435,7 @@ void model_apply(struct model *m, struct event *e)
 	case EV_PROGRESS: put_progress(m, e); break;
 	case EV_SAMPLE: sample(m, e); break;
 	case EV_WAIT: put_wait(m, e); break;
+	case EV_TABLES: replace(&m->tables[str_eq(e->id, side_name(SIDE_TARGET)) ? SIDE_TARGET : SIDE_SOURCE], e); break;
 	case EV_LOG: log_add(m, e); break;
 	case EV_BUSY: answered(m, true); busy(m, e); break;
 	case EV_AGAIN: replace(&m->again[side_of(e)], e); break;

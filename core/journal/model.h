@@ -41,6 +41,7 @@ struct model {
 	struct event *again[2];    /* by side: it does not answer, and is asked again; NULL: it does */
 	struct event *busy;        /* what the engine is working on, or NULL */
 	struct event *action;      /* newest EV_ACTION */
+	struct event *tables[2];   /* newest EV_TABLES by side, or NULL */
 	struct event *wait;        /* EV_WAIT, while the running step waits for others; or NULL */
 	struct model_list findings, steps, actions, left, issues, proofs, notes, fixes, tests;
 	struct model_list answers;  /* gates of the current attempt: EV_ANSWER with the question as its title and the word to type as its sql */

@@ -10,6 +10,7 @@
 #include "pg/logical.h"
 #include "pg/patience.h"
 #include "pg/session.h"
+#include "pg/tables.h"
 #include "watch/guard.h"
 #include "watch/serverlog.h"
 #include "watch/talkers.h"
@@ -461,6 +462,14 @@ static void look_for_way_back(struct watch *w)
 		return;
 	keep(w->s.reverse_not, sizeof w->s.reverse_not, cell(r, 0, 0));
 	PQclear(r);
+}
+
+enum err_code watch_tables(struct watch *w, char **text, struct err *err)
+{
+	enum err_code rc = connected(w, SIDE_TARGET, err);
+
+	*text = NULL;
+	return rc == ERR_OK ? tables_of_subscription(w->end[SIDE_TARGET], w->m->sub.name, text, err) : rc;
 }
 
 void watch_take(struct watch *w, struct watch_sample *out)

@@ -5,6 +5,7 @@
  * it may not see is left empty. An end that does not answer is part of the sample, not an error. One thread.
  */
 #include "base/cancel.h"
+#include "base/err.h"
 #include "migration.h"
 #include "watch/sample.h"
 
@@ -15,6 +16,8 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 void watch_free(struct watch *w);
 /* One look; takes a few milliseconds, or seconds when an end does not answer. */
 void watch_take(struct watch *w, struct watch_sample *out);
+/* The subscription's tables as they are now (pg/tables.h); caller frees *text. */
+enum err_code watch_tables(struct watch *w, char **text, struct err *err);
 /* The target was compared: its present timeline is the one to be on. */
 void watch_forget(const char *state_dir);
 

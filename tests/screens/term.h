@@ -25,6 +25,7 @@ struct term;
 #define K_PGDN "\033[6~"
 #define K_F1 "\033OP"
 #define K_F2 "\033OQ"
+#define K_F3 "\033OR"
 #define K_F10 "\033[21~"
 #define K_CTRL_C "\003"
 #define K_CTRL_U "\025"

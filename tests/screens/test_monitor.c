@@ -120,6 +120,91 @@ static void test_slot_wait_cancel(void **state)
 	free(text);
 }
 
+/* ---- lists of tables ---- */
+
+static void test_tables_of_the_monitor(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = bed_follows(b, "");
+	term_expect(t, "follows its source");
+	term_key(t, "t");
+	term_expect(t, "3 tables: 3 ready, 0 catching up, 0 copying, 0 wait");
+	term_expect(t, "public.customer");
+	term_key(t, "/");
+	term_type(t, "ORD"); /* case does not matter; 'q' and the like are no keys now */
+	term_expect(t, "filter: ORD_   1 of 3");
+	term_expect_gone(t, "public.customer");
+	term_key(t, K_ENTER);
+	term_expect(t, "filter: ORD   1 of 3");
+	assert_true(term_has(t, "public.orders"));
+	term_key(t, K_ESC);
+	term_expect(t, "public.customer");
+	term_key(t, K_ESC);
+	term_expect(t, "follows its source");
+	term_key(t, "q");
+	(void)term_end(t);
+}
+
+static void to_options(struct term *t)
+{
+	walk_to(t, "Options");
+	term_expect(t, "F3 choose tables");
+}
+
+/* Chosen from what the source has, under any name; the settings say it, the list shows it again, and only that is followed. */
+static void test_tables_are_chosen(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	bed_sql(b, A, b->db, "CREATE SCHEMA \"Ein, Sch\"; CREATE TABLE \"Ein, Sch\".\"we\"\"ird Таблица\" (id int PRIMARY KEY); CREATE SCHEMA whole; CREATE TABLE whole.one (id int PRIMARY KEY)");
+	bed_ini_subscription(b, "");
+	struct term *t = bed_open(b);
+	to_options(t);
+	term_key(t, K_F3);
+	term_expect(t, "None is chosen: all are followed");
+	term_key(t, "/");
+	term_type(t, "ТАБЛ");
+	term_expect(t, "1 of 8");
+	term_key(t, K_ENTER);
+	term_key(t, " ");
+	term_expect(t, "Chosen: 1 table, ");
+	term_key(t, K_ESC);
+	term_expect(t, "8 in all");
+	term_key(t, "/");
+	term_type(t, "schema whole");
+	term_expect(t, "1 of 8");
+	term_key(t, K_ENTER);
+	term_key(t, " ");
+	term_expect(t, "Chosen: 2 tables, ");
+	term_key(t, K_ENTER);
+	term_expect(t, "Follows only what was chosen: 1 by name, 1 by schema");
+	term_key(t, K_F3);
+	term_expect(t, "[x] \"Ein, Sch\".\"we\"\"ird Таблица\"");
+	assert_true(term_has(t, "[x] schema whole"));
+	assert_true(term_has(t, "[+] whole.one"));
+	assert_true(term_has(t, "[ ] public.orders"));
+	term_key(t, K_ESC);
+	term_expect(t, "Options  4/8");
+	term_key(t, K_ENTER);
+	term_expect(t, " well: ");
+	term_key(t, "q");
+	say_yes(t, "Leave");
+	(void)term_end(t);
+	char *ini = bed_read_file(b->ini);
+	assert_non_null(strstr(ini, "tables = \"Ein, Sch\".\"we\"\"ird Таблица\"\n"));
+	assert_non_null(strstr(ini, "schemas = whole\n"));
+	free(ini);
+	const char *argv[] = {getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", "run", "-c", b->ini, "--yes", NULL};
+	t = term_start(24, 80, argv, NULL);
+	(void)term_end(t);
+	assert_string_equal(bed_value(b, B, b->db, "SELECT string_agg(srrelid::regclass::text, ' ' ORDER BY srrelid::regclass::text COLLATE \"C\") FROM pg_subscription_rel"),
+			    "\"Ein, Sch\".\"we\"\"ird Таблица\" whole.one");
+}
+
 /* ---- a cutover that was killed ---- */
 
 /* What the COMMENT of the publication and the setting say when pgusher was killed behind its fence (method/phase.h). */
@@ -221,7 +306,7 @@ static void test_alarm_rings_once(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel),
+	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_are_chosen),
 		T(test_killed_cutover_is_said_first), T(test_alarm_rings_once)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);

@@ -79,7 +79,7 @@ static void test_stable_names(void **state)
 {
 	(void)state;
 	static const char *const kinds[] = {"begin", "resume", "facts", "finding", "ack", "fix", "plan", "step", "action", "left", "removed",
-					    "issue", "proof", "note", "gate", "answer", "end", "test", "progress", "sample", "wait", "log", "busy", "again", "ready"};
+					    "issue", "proof", "note", "gate", "answer", "end", "test", "progress", "sample", "wait", "tables", "log", "busy", "again", "ready"};
 	assert_int_equal(sizeof kinds / sizeof *kinds, EV_KINDS);
 	for (int k = 0; k < EV_KINDS; k++)
 		assert_string_equal(event_kind_name((enum event_kind)k), kinds[k]);

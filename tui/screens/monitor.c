@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "closed.h"
+#include "tables.h"
 #include "watch/crossing.h"
 #include "watch/ready.h"
 #include "watch/sample.h"
@@ -30,6 +31,7 @@ static void enter(struct wizard *w)
 
 static void leave(struct wizard *w)
 {
+	tables_show(w, false);
 	engine_cancel(w->e);
 }
 
@@ -274,6 +276,10 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 		(void)put(y, x, width, R_DIM, w->busy ? "looking at both servers..." : "nothing is watched");
 		return;
 	}
+	if (tables_shown()) {
+		tables_draw(w, &s, y, x, end - y, width);
+		return;
+	}
 	if (all) {
 		draw_conditions(w, &s, y, x, end, width);
 		return;
@@ -362,18 +368,27 @@ static void finalize(struct wizard *w)
 		wizard_say(w, R_TEXT, "nothing was cut over yet; x gives the replication up");
 }
 
+static void toggle_tables(struct wizard *w)
+{
+	all = w->show_log = false;
+	tables_show(w, !tables_shown());
+}
+
 static void toggle_all(struct wizard *w)
 {
 	w->show_log = false;
+	tables_show(w, false);
 	all = !all;
 }
 
 static void back(struct wizard *w)
 {
-	if (w->show_log || all)
+	if (w->show_log || all || tables_shown()) {
 		w->show_log = all = false;
-	else
+		tables_show(w, false);
+	} else {
 		wizard_go(w, AT_WELCOME);
+	}
 }
 
 static bool valid(const struct wizard *w, int code)
@@ -389,16 +404,22 @@ static bool valid(const struct wizard *w, int code)
 	}
 }
 
+/* While the list of tables is shown: what is typed into its filter is nothing else. */
+static bool first_key(struct wizard *w, int k, bool special)
+{
+	return tables_shown() && !w->show_log && tables_key(w, k, special);
+}
+
 static const struct key keys[] = {
 	{'B', false, "B", "take it back", closed_take_back},
 	{'q', false, "q", "leave it", wizard_quit}, {'c', false, "c", "cut over...", cut_over}, {'R', false, "R", "rehearse", rehearse},
-	{'v', false, "v", "conditions", toggle_all}, {'x', false, "x", "abandon...", abandon}, {'b', false, "b", "roll back...", roll_back}, {'F', false, "F", "finalize...", finalize},
+	{'v', false, "v", "conditions", toggle_all}, {'t', false, "t", "tables", toggle_tables}, {'x', false, "x", "abandon...", abandon}, {'b', false, "b", "roll back...", roll_back}, {'F', false, "F", "finalize...", finalize},
 	{'l', false, "l", "log", log_toggle},
 	{'r', false, "r", "report", report}, {27, false, "Esc", "back", back}, {0, false, NULL, NULL, NULL},
 };
 
 const struct screen screen_monitor = {
-	.title = "Monitor", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = log_key, .ready = ready, .valid = valid,
+	.title = "Monitor", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = log_key, .first = first_key, .ready = ready, .valid = valid,
 	.help = "The target follows the source whether pgusher looks or not: leaving changes nothing, and starting it again with the same settings comes back here. Behind is "
 		"what the target has not confirmed, in bytes of WAL, and the age of the newest change it has. The slot keeps WAL on the source until the target has it: when the "
 		"target is away for long, that fills the source's disk. c makes the target the primary, after a look and the database's name; R says beforehand how long writes would "

@@ -1,6 +1,8 @@
 /* Options of the dump; every one has a default that suits. */
 #include <stdlib.h>
 
+#include <curses.h>
+
 #include "base/argv.h"
 #include "base/str.h"
 #include "settings.h"
@@ -127,8 +129,12 @@ static void leave(struct wizard *w)
 
 static void draw(struct wizard *w, int y, int x, int h, int width)
 {
+	const struct subscription_options *o = &w->m->sub;
+
 	(void)h;
 	(void)put(y, x, width, R_TITLE, "Options: each has a default that suits most");
+	if (w->m->method == METHOD_SUBSCRIPTION && o->tables.n + o->schemas.n > 0)
+		(void)putf(y + 1, x, width, R_TEXT, "Follows only what was chosen: %zu by name, %zu by schema; F3 shows it", o->tables.n, o->schemas.n);
 	form_draw(w->form);
 }
 
@@ -154,8 +160,19 @@ static void next(struct wizard *w)
 	wizard_save(w);
 }
 
+/* Only a subscription follows a part; what is typed so far is kept by leaving. */
+static void choose(struct wizard *w)
+{
+	if (w->m->method == METHOD_SUBSCRIPTION)
+		wizard_go(w, AT_CHOOSE);
+}
+
 static bool key(struct wizard *w, int k, bool special)
 {
+	if (special && k == KEY_F(3)) {
+		choose(w);
+		return true;
+	}
 	enum form_said said = form_key(w->form, k, special);
 
 	if (said == FORM_BACK)
@@ -168,12 +185,17 @@ static void cursor(struct wizard *w)
 	form_cursor(w->form);
 }
 
+static bool valid(const struct wizard *w, int code)
+{
+	return code != 'F' || w->m->method == METHOD_SUBSCRIPTION;
+}
+
 static const struct key keys[] = {
-	{'\r', false, "Enter", "next", next}, {0, false, "Tab", "next field", NULL}, {0, false, "Space", "other choice", NULL}, {0, false, "Esc", "back", NULL},
+	{'\r', false, "Enter", "next", next}, {'F', false, "F3", "choose tables", NULL}, {0, false, "Tab", "next field", NULL}, {0, false, "Space", "other choice", NULL}, {0, false, "Esc", "back", NULL},
 	{0, false, NULL, NULL, NULL},
 };
 
 const struct screen screen_options = {
-	.title = "Options", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = key, .cursor = cursor,
+	.title = "Options", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = key, .cursor = cursor, .valid = valid,
 	.help = "What you chose so far is written to a settings file (never a password), so that the next time one command is enough.",
 };
