@@ -253,7 +253,7 @@ static enum err_code fix(struct engine *e, const struct command *c, struct err *
 	const struct finding *f = find_finding(e, c->id);
 	struct session *s = NULL;
 
-	if (!f || !f->fix_sql)
+	if (!f || !f->fix_sql || str_starts(f->fix_sql, ADOPT_SETTING))
 		return err_set(err, ERR_USAGE, "%s has no fix that pgusher can apply", c->id ? c->id : "this finding");
 	if (f->fix_confirm && !str_eq(f->fix_confirm, c->text))
 		return err_set(err, ERR_BLOCKED, "not confirmed: type %s to go on", f->fix_confirm);

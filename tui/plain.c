@@ -79,7 +79,7 @@ static void say_finding(const struct event *e)
 	sub("needed", e->needed);
 	sub("why", e->why);
 	sub("fix", e->hint);
-	sub("sql", e->sql);
+	sub(e->sql && e->sql[0] == '[' ? "set" : "sql", e->sql);
 }
 
 static void say_step(const struct plain *p, const struct event *e)

@@ -59,6 +59,7 @@ static const struct check all[] = {
 	{"dump.disk", NEEDS_SOURCE | NEEDS_DISK, DUMPS, check_disk},
 	{"schemas", NEEDS_SOURCE, DUMPS, check_schemas},
 	{"adopt", NEEDS_SOURCE | NEEDS_TARGET, 1u << ADOPTED, check_adopt},
+	{"adopt.offer", NEEDS_SOURCE | NEEDS_TARGET, FOLLOWS, check_adopt_offer},
 	{"source.primary", NEEDS_SOURCE, FOLLOWS, check_primary},
 	{"names", NEEDS_SOURCE | NEEDS_TARGET, FOLLOWS, check_names_free},
 	{"source.chosen", NEEDS_SOURCE, FOLLOWS, check_chosen},

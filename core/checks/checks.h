@@ -13,12 +13,14 @@
 #include "journal/model.h"
 #include "pg/facts.h"
 
+#define ADOPT_SETTING "[subscription] adopt = "
+
 struct finding {
 	char id[48];          /* "target.empty": stable, used for acknowledgement */
 	enum verdict verdict;
 	char *title;          /* "target database netbox is not empty" */
 	char *found, *needed, *why, *fix; /* plain words; NULL when there is nothing to say */
-	char *fix_sql;        /* NULL: nothing that pgusher may run */
+	char *fix_sql;        /* NULL: nothing that pgusher may run; with ADOPT_SETTING in front: a setting, for the operator to make */
 	enum side fix_side;
 	bool fix_maintenance; /* run it in the maintenance database (DROP DATABASE ...) */
 	char *fix_confirm;    /* word to be typed before the fix may run (the database's name); NULL: a yes is enough */

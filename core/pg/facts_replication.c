@@ -48,6 +48,7 @@ static const struct kind kinds[] = {
 		" WHERE s.active_pid = r.pid AND s.slot_type = 'logical')"},
 	{"subscription here", true, "SELECT subname, (ARRAY[coalesce(subslotname, '')::text] || subpublications)::text, subenabled::int FROM pg_subscription"
 		" WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"},
+	{"slot here", true, "SELECT slot_name, NULL, 0 FROM pg_replication_slots WHERE database = current_database()"},
 	{"publication here", true, "SELECT pubname, NULL, 0 FROM pg_publication"},
 	{"followed", true, "SELECT " QUOTED ", s.subname, 0, c.oid FROM pg_subscription_rel l"
 		" JOIN pg_subscription s ON s.oid = l.srsubid JOIN pg_class c ON c.oid = l.srrelid JOIN pg_namespace n ON n.oid = c.relnamespace"

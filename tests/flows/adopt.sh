@@ -19,6 +19,10 @@ more=$(lab psql a shop -At -c "SELECT string_agg(format('%I.%I', schemaname, tab
 lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" REFRESH PUBLICATION' 2>/dev/null
 ready() { [ "$(lab psql b shop -At -c "SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel")" = t ]; }
 until_true 30 ready
+ini offer a shop b shop
+ok 'without the setting: blocked, the target is not empty' exits 3 pgusher check offer
+ok 'without the setting: it is offered' says offer 'the subscription hand made reads from this source already'
+ok 'without the setting: and how' says offer '[subscription] adopt = hand made'
 ini hand a shop b shop '[subscription]' 'adopt = hand made'
 lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" DISABLE'
 ok 'disabled: said' exits 0 pgusher check hand

@@ -205,6 +205,53 @@ static void test_tables_are_chosen(void **state)
 			    "\"Ein, Sch\".\"we\"\"ird Таблица\" whole.one");
 }
 
+/* ---- one that is there already ---- */
+
+static void subscribe_by_hand(const struct bed *b)
+{
+	char *db = xasprintf("CREATE DATABASE %s", b->db), *sub = xasprintf("CREATE SUBSCRIPTION \"pgusher by hand, move\" CONNECTION 'host=%s port=%s user=%s password=%s dbname=%s'"
+		" PUBLICATION \"by hand\" WITH (slot_name = screens_by_hand)", b->host[A], b->port[A], b->user[A], b->password[A], b->db);
+
+	bed_sql(b, A, b->db, "CREATE PUBLICATION \"by hand\" FOR TABLE note");
+	bed_sql(b, B, NULL, db);
+	bed_sql(b, B, b->db, "CREATE TABLE note (id int PRIMARY KEY, body text)");
+	bed_sql(b, B, b->db, sub);
+	free(db);
+	free(sub);
+}
+
+/* A subscription that somebody made from this source is offered by the preflight, and taken over when one says so. */
+static void test_adopt_is_offered(void **state)
+{
+	struct bed *b = *state;
+	static const char chosen[] = "▸WARN   the subscription pgusher by hand, move reads from this source already";
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	bed_ini_subscription(b, "");
+	subscribe_by_hand(b);
+	struct term *t = bed_open(b);
+	walk_to(t, "Preflight");
+	for (int i = 0; i < 20 && !term_wait_text(t, chosen, 300); i++)
+		term_key(t, K_DOWN);
+	term_expect(t, chosen);
+	term_expect(t, "[subscription] adopt = pgusher by hand, move");
+	term_key(t, "f");
+	term_expect(t, "Take this subscription over?");
+	term_key(t, K_ENTER); /* the default leaves it */
+	term_expect_gone(t, "Take this subscription over?");
+	term_key(t, "f");
+	say_yes(t, "Take it over");
+	term_expect(t, "the subscription pgusher by hand, move was made by somebody else");
+	assert_false(term_has(t, "reads from this source already"));
+	term_key(t, "q");
+	say_yes(t, "Leave");
+	(void)term_end(t);
+	char *ini = bed_read_file(b->ini);
+	assert_non_null(strstr(ini, "adopt = pgusher by hand, move\n"));
+	free(ini);
+}
+
 /* ---- a cutover that was killed ---- */
 
 /* What the COMMENT of the publication and the setting say when pgusher was killed behind its fence (method/phase.h). */
@@ -306,7 +353,7 @@ static void test_alarm_rings_once(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_are_chosen),
+	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_are_chosen), T(test_adopt_is_offered),
 		T(test_killed_cutover_is_said_first), T(test_alarm_rings_once)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "checks/checks.h"
 #include "wizard_in.h"
 
 static const struct model_item *items[512];
@@ -77,7 +78,7 @@ static void draw_detail(const struct model_item *it, int y, int x, int h, int wi
 	y += draw_part(y, x, end - y, width, "needed", R_TEXT, e->needed);
 	y += draw_part(y, x, end - y, width, "why", R_TEXT, e->why);
 	y += draw_part(y, x, end - y, width, "fix", R_TITLE, e->hint);
-	(void)draw_part(y, x, end - y, width, "f runs", R_WARN, e->sql);
+	(void)draw_part(y, x, end - y, width, str_starts(e->sql ? e->sql : "", ADOPT_SETTING) ? "f sets" : "f runs", R_WARN, e->sql);
 }
 
 static void draw_counts(const struct wizard *w, int y, int x, int width)
@@ -151,6 +152,18 @@ static void do_fix_typed(struct wizard *w, const char *typed)
 		wizard_send(w, CMD_FIX, items[w->sel]->last->id, typed);
 }
 
+/* A setting of ours instead of a statement: both sides are looked at again with it. */
+static void do_adopt(struct wizard *w, bool yes)
+{
+	const struct event *e = yes && w->sel < n_items ? items[w->sel]->last : NULL;
+
+	if (!e || w->busy || !str_starts(e->sql ? e->sql : "", ADOPT_SETTING))
+		return;
+	xreplace(&w->m->sub.adopt, e->sql + strlen(ADOPT_SETTING));
+	look(w);
+	wizard_save(w);
+}
+
 static void fix(struct wizard *w)
 {
 	const struct event *e = w->sel < n_items ? items[w->sel]->last : NULL;
@@ -159,6 +172,13 @@ static void fix(struct wizard *w)
 		return;
 	if (str_empty(e->sql)) {
 		wizard_say(w, R_TEXT, "pgusher cannot do this for you: the fix says what to do, then r looks again");
+		return;
+	}
+	if (str_starts(e->sql, ADOPT_SETTING)) {
+		char *text = xasprintf("%s\n\nNothing is copied and nothing is changed: the subscription is looked at, compared and watched, and cut over when you say so. It is written to the "
+				       "settings; to have a copy of ours after all, empty Adopt on the options.", e->sql);
+		dialog_ask("Take this subscription over?", text, "Take it over", do_adopt);
+		free(text);
 		return;
 	}
 	/* what destroys something wants its name typed: so far only dropping the target's database does */
