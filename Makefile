@@ -46,7 +46,7 @@ help:
 	@echo 'make            build ./pgusher (make deps first installs what that needs)'
 	@echo 'make install    into $(PREFIX) (PREFIX=... DESTDIR=...)'
 	@echo 'make bench      figures against pg_dump, pg_restore and others, as ratios of one run'
-	@echo 'make soak       the fault tests ten times in a row (SOAK=10, T="tunnel kill" chooses)'
+	@echo 'make soak       the fault tests ten times in a row (SOAK=10, T="tunnel kill long/again" chooses)'
 	@echo 'make test       the tests without installing anything; T="unit flows" chooses'
 	@echo 'make lint fuzz  static analysis; the parsers against random input (FUZZ_SECONDS=10 each)'
 	@echo 'make clean      MODE=release|asan|tsan and CC=clang choose the kind of build'
