@@ -55,7 +55,12 @@ for ((round = 1; round <= ${1:-2}; round++)); do
 	sum_late=$((sum_late + late))
 	ok "$db: writing goes on, on the target" goes_on b
 	checked "$db: what the superuser wrote before the hand-over is there" s$db b --schema lab_super --prefix --since "$handed"
-	if ((round % 2)); then
+	if ((round % 2 == 0 && late)); then # past every fence, on the server that is no more: named, and not rolled back over
+		ok "$db: a rollback finds what the superuser wrote to the old source too late" exits 1 pgusher rollback $db --confirm $db
+		ok "$db: names the rows" says $db 'only on source'
+		checked "$db: they are on the old source" s$db a --schema lab_super
+	fi
+	if ((round % 2 || late)); then
 		tests/lab/load stop w$db >/dev/null
 		checked "$db: every acknowledged write is on the target, once" w$db b
 		[ $late != 0 ] || ok "$db: the old source has followed, equal to the target" until_true 30 level

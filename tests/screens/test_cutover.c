@@ -117,20 +117,62 @@ static void test_finalize(void **state)
 	written_to(b, B);
 }
 
-/* Somebody holds a table: writers wait behind us, the screen says who it is; Esc lets them go. */
-static void test_abort(void **state)
+/* A transaction that keeps the soft fence waiting, in a psql. */
+static struct term *hold(const struct bed *b)
+{
+	char dsn[512];
+
+	(void)snprintf(dsn, sizeof dsn, "host=%s port=%s user=%s password=%s dbname=%s", b->host[A], b->port[A], b->user[A], b->password[A], b->db);
+	const char *const argv[] = {"psql", "-X", dsn, NULL};
+	struct term *t = term_start(24, 80, argv, NULL);
+	term_type(t, "BEGIN; UPDATE note SET body = 'held' WHERE id = 1;\r");
+	term_expect(t, "UPDATE 1");
+	return t;
+}
+
+/* ssh is cut while writers wait: it goes on to its end without a terminal. Cut while it asks, nothing begins. */
+static void test_hang_up(void **state)
 {
 	struct bed *b = *state;
-	char dsn[512];
 
 	NEED_SERVERS(b);
 	struct term *t = bed_follows(b, "");
 	term_expect(t, "✓ all tables ready");
-	(void)snprintf(dsn, sizeof dsn, "host=%s port=%s user=%s password=%s dbname=%s", b->host[A], b->port[A], b->user[A], b->password[A], b->db);
-	const char *const argv[] = {"psql", "-X", dsn, NULL};
-	struct term *holder = term_start(24, 80, argv, NULL);
-	term_type(holder, "BEGIN; UPDATE note SET body = 'held' WHERE id = 1;\r");
-	term_expect(holder, "UPDATE 1");
+	term_key(t, "c");
+	assert_true(term_wait_text(t, "type ", LONG_MS));
+	term_hang_up(t);
+	assert_int_equal(term_end(t), 1);
+	assert_false(refused(b));
+	written_to(b, A);
+	t = bed_open(b);
+	term_expect(t, "✓ all tables ready");
+	struct term *holder = hold(b);
+	begin(t, b);
+	term_expect(t, "who writes: pid ");
+	term_hang_up(t);
+	term_type(holder, "COMMIT;\r");
+	term_expect(holder, "COMMIT");
+	term_type(holder, "\\q\r");
+	(void)term_end(holder);
+	assert_int_equal(term_end(t), 0);
+	assert_true(refused(b));
+	assert_string_equal(bed_value(b, B, b->db, "SELECT count(*) FROM note WHERE body IN ('written', 'held')"), "2");
+	written_to(b, B);
+	t = bed_open(b);
+	term_expect(t, "b goes back");
+	term_key(t, "q");
+	assert_int_equal(term_end(t), 0);
+}
+
+/* Somebody holds a table: writers wait behind us, the screen says who it is; Esc lets them go. */
+static void test_abort(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = bed_follows(b, "");
+	term_expect(t, "✓ all tables ready");
+	struct term *holder = hold(b);
 	begin(t, b);
 	term_expect(t, "WRITERS WAIT");
 	term_expect(t, "who writes: pid ");
@@ -203,7 +245,7 @@ static void test_rehearse(void **state)
 	term_key(t, K_ESC);
 	term_expect(t, "follows its source");
 	term_key(t, "r"); /* the attempt is what it was */
-	term_expect(t, "the target follows the source");
+	term_expect(t, "target follows the source");
 	term_key(t, "q");
 	(void)term_end(t);
 }
@@ -235,7 +277,7 @@ static void test_abandon(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_gates), T(test_rehearse), T(test_abandon)};
+	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }
