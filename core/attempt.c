@@ -17,6 +17,7 @@
 #include "method/rehearse.h"
 #include "method/run.h"
 #include "method/subscription.h"
+#include "method/takenup.h"
 #include "method/work.h"
 #include "watch/watch.h"
 
@@ -89,7 +90,10 @@ enum err_code attempt_plan(struct plan **out, const struct attempt *a, const str
 	}
 	if (a->m->method == METHOD_SUBSCRIPTION && a->m->sub.adopt)
 		return subscription_adopt_plan(out, a->m);
-	return dump_plan(out, a->survey, seen, err);
+	enum err_code rc = dump_plan(out, a->survey, seen, err);
+	if (rc == ERR_OK && seen)
+		takenup_notes(*out, seen);
+	return rc;
 }
 
 char *attempt_new_id(void)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "method/dump.h"
+#include "method/takenup.h"
 
 #define S(text) ((char *)(text))
 #define HASH "SCRAM-SHA-256$4096:c2FsdA==$stored:server"
@@ -291,7 +292,10 @@ static void the_dump_file_goes_or_stays(void **state)
 
 static void left(struct world *w, const char *name)
 {
-	model_apply(&w->seen, event_new(EV_LEFT, name));
+	struct event *e = event_new(EV_LEFT, name);
+
+	xreplace(&e->title, "content");
+	model_apply(&w->seen, e);
 }
 
 static void step_ended(struct world *w, const char *id, enum state st)
@@ -305,6 +309,17 @@ static void step_ended(struct world *w, const char *id, enum state st)
 static bool recreates(struct world *w)
 {
 	return plan_find(build(w, true), "recreate") != NULL;
+}
+
+/* A remark of the resumed plan has these parts. */
+static void says(struct world *w, const char *a, const char *b, const char *c)
+{
+	bool found = false;
+
+	takenup_notes(w->p, &w->seen);
+	for (size_t i = 0; i < w->p->notes.n; i++)
+		found |= strstr(w->p->notes.v[i], a) && strstr(w->p->notes.v[i], b) && strstr(w->p->notes.v[i], c);
+	assert_true(found);
 }
 
 static void a_stream_is_begun_anew(void **state)
@@ -325,6 +340,10 @@ static void a_stream_is_begun_anew(void **state)
 	assert_int_equal(w->p->steps[0].actions[0].kind, ACT_SQL); /* this attempt made it: no question */
 	assert_string_equal(w->p->steps[0].actions[0].removes, "content:shop");
 	assert_string_equal(w->p->steps[0].actions[0].dbname, "postgres");
+	says(w, "removed first: ", "content", " shop, and the database, which is made anew");
+	says(w, "done again: copy the source into the target", "", "");
+	for (size_t i = 0; i < w->p->notes.n; i++)
+		assert_null(strstr(w->p->notes.v[i], "kept"));
 	step_ended(w, "copy", ST_DONE); /* but its snapshot was lost before the figures were there */
 	assert_true(recreates(w));
 	step_ended(w, "source-proof", ST_DONE);
