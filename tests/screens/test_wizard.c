@@ -165,6 +165,41 @@ static void test_wrong_password(void **state)
 	assert_int_equal(term_end(t), 4);
 }
 
+/* What somebody has at hand is a whole address. */
+static void test_pasted_address(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	struct term *t = bed_open(b);
+	char *uri = xasprintf("postgresql://%s:%s@%s:%s/%s?connect_timeout=9", b->user[A], b->password[A], b->host[A], b->port[A], b->db);
+	walk_to(t, "Method");
+	term_key(t, K_ENTER);
+	term_expect(t, "Where is the database now?");
+	fill(t, "Host", "postgresql://[::1");
+	term_key(t, K_ENTER);
+	term_expect(t, "a whole address is written");
+	fill(t, "Host", uri);
+	term_key(t, K_ENTER);
+	term_expect(t, "not used: connect_timeout");
+	term_expect(t, "****");
+	assert_false(term_has(t, "@"));
+	assert_false(term_has(t, b->password[A]));
+	term_key(t, K_ENTER);
+	term_expect(t, "Enter goes on.");
+	term_key(t, K_ENTER);
+	term_expect(t, "Where does it go?");
+	fill(t, "Host", b->host[A]);
+	fill(t, "Port", b->port[A]);
+	term_key(t, K_ENTER); /* user and database are those of the source */
+	term_expect(t, "that is the source itself");
+	term_key(t, K_F10);
+	say_yes(t, "Leave");
+	assert_int_equal(term_end(t), 4);
+	free(uri);
+}
+
 static void test_no_server_there(void **state)
 {
 	struct bed *b = *state;
@@ -513,7 +548,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear)
 	const struct CMUnitTest tests[] = {
-		T(test_typed_from_the_beginning), T(test_no_file_is_written_over), T(test_wrong_password),
+		T(test_typed_from_the_beginning), T(test_no_file_is_written_over), T(test_pasted_address), T(test_wrong_password),
 		T(test_no_server_there), T(test_back_keeps_what_was_typed), T(test_help_on_each_screen),
 		T(test_quitting_asks), T(test_cancel_and_go_on), T(test_go_on_at_once),
 		T(test_leave_and_clean_up), T(test_another_is_at_it), T(test_block_and_typed_confirmation),

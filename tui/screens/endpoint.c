@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "pg/address.h"
 #include "wizard_in.h"
 
 #define FORM_Y 4
@@ -46,8 +47,8 @@ static void enter(struct wizard *w)
 				: "login@host, or a Host of ~/.ssh/config: the host that reaches the database server. Its key must ask nothing."},
 		{.label = "Host", .kind = F_TEXT, .text = &e->host,
 		 .help = tunnel && !target ? "As the SSH host sees it: localhost is the SSH host itself; or a socket's folder there, such as /var/run/postgresql."
-			: target ? "A name or an address; a socket's folder such as /var/run/postgresql; or all nodes of a cluster, separated by commas: the leader is found."
-				: "A name or an address, or a socket's folder such as /var/run/postgresql."},
+			: target ? "A name or an address; a socket's folder such as /var/run/postgresql; or all nodes of a cluster, separated by commas: the leader is found. A whole postgresql://... is taken apart."
+				: "A name or an address, or a socket's folder such as /var/run/postgresql. A whole postgresql://... is taken apart."},
 		{.label = "Port", .kind = F_TEXT, .text = &e->port, .placeholder = "5432", .help = "5432 when empty. Behind HAProxy the port that leads to the primary."},
 		{.label = "Database", .kind = F_TEXT, .text = &e->dbname, .placeholder = default_dbname(w),
 		 .help = target ? "It is created when it does not exist; when it does, it must be empty. The source's name is a good one." : "The database that moves."},
@@ -138,6 +139,28 @@ static bool same(struct wizard *w)
 	return true;
 }
 
+/* A whole address stands where the host is asked for: its parts go into their fields, the rest is looked at by the operator. */
+static bool took_address(struct wizard *w, struct endpoint *e)
+{
+	char *left_out = NULL;
+	struct err err;
+
+	if (!address_given(e->host))
+		return false;
+	if (address_take(e, e->host, &left_out, &err) != ERR_OK) {
+		wizard_say(w, R_WARN, "%s; a whole address is written %s", err.msg, err.hint);
+		return true;
+	}
+	form_free(w->form);
+	enter(w);
+	if (left_out)
+		wizard_say(w, R_WARN, "the address was taken apart (not used: %s); Enter tests it", left_out);
+	else
+		wizard_say(w, R_TEXT, "the address was taken apart: look at the fields; Enter tests it");
+	free(left_out);
+	return true;
+}
+
 static void test_or_next(struct wizard *w)
 {
 	const char *wrong;
@@ -146,6 +169,8 @@ static void test_or_next(struct wizard *w)
 	if (w->busy)
 		return;
 	(void)form_store(w->form, &wrong);
+	if (took_address(w, &w->m->end[side_of(w)]))
+		return;
 	take_defaults(w);
 	const struct endpoint *e = &w->m->end[side_of(w)];
 	if (missing(w, e) || same(w))

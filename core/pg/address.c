@@ -1,0 +1,81 @@
+#include "pg/address.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+bool address_given(const char *text)
+{
+	return text && (str_starts(text, "postgres://") || str_starts(text, "postgresql://") || strchr(text, '='));
+}
+
+static char **slot(struct endpoint *ep, const char *word)
+{
+	const struct { const char *word; char **to; } all[] = {
+		{"host", &ep->host}, {"port", &ep->port}, {"dbname", &ep->dbname}, {"user", &ep->user}, {"sslmode", &ep->sslmode},
+		{"sslrootcert", &ep->sslrootcert}, {"sslcert", &ep->sslcert}, {"sslkey", &ep->sslkey}, {"passfile", &ep->passfile}, {"service", &ep->service}};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (str_eq(all[i].word, word))
+			return all[i].to;
+	return NULL;
+}
+
+static const char *value_of(const PQconninfoOption *all, const char *word)
+{
+	for (const PQconninfoOption *o = all; o->keyword; o++)
+		if (str_eq(o->keyword, word))
+			return o->val;
+	return NULL;
+}
+
+static void take(struct endpoint *ep, const PQconninfoOption *all, struct str *rest)
+{
+	const char *host = value_of(all, "host"), *address = value_of(all, "hostaddr");
+
+	if (ep->host) /* there it was pasted, with its password */
+		explicit_bzero(ep->host, strlen(ep->host));
+	xreplace(&ep->host, str_empty(host) ? address : host);
+	for (const PQconninfoOption *o = all; o->keyword; o++) {
+		char **to = slot(ep, o->keyword);
+		if (str_empty(o->val) || str_eq(o->keyword, "host"))
+			continue;
+		if (str_eq(o->keyword, "password"))
+			secret_set(&ep->password, o->val);
+		else if (to)
+			xreplace(to, o->val);
+		else if (!str_eq(o->keyword, "hostaddr") || !str_empty(host))
+			str_addf(rest, "%s%s", rest->len ? ", " : "", o->keyword);
+	}
+}
+
+static void forget(PQconninfoOption *all)
+{
+	for (PQconninfoOption *o = all; o && o->keyword; o++)
+		if (o->val)
+			explicit_bzero(o->val, strlen(o->val));
+	PQconninfoFree(all);
+}
+
+enum err_code address_take(struct endpoint *ep, const char *text, char **left_out, struct err *err)
+{
+	char *said = NULL;
+	PQconninfoOption *all = PQconninfoParse(text, &said);
+	struct str rest = {0};
+
+	*left_out = NULL;
+	if (!all) {
+		size_t n = said ? strcspn(said, "\n") : 0;
+		err_set(err, ERR_USAGE, "%.*s", (int)n, said ? said : "");
+		PQfreemem(said);
+		return err_hint(err, "postgresql://user@host:port/dbname, or host=... port=... dbname=... user=...");
+	}
+	take(ep, all, &rest);
+	forget(all);
+	if (rest.len)
+		*left_out = xstrdup(str_text(&rest));
+	str_fini(&rest);
+	return ERR_OK;
+}
