@@ -13,8 +13,6 @@
 #include "journal/report.h"
 #include "method/cutover.h"
 #include "method/dump.h"
-#include "method/hook.h"
-#include "method/rehearse.h"
 #include "method/run.h"
 #include "method/subscription.h"
 #include "method/takenup.h"
@@ -146,7 +144,7 @@ enum err_code attempt_take_story(struct attempt *a, const struct model *seen, st
 
 /* What was seen and accepted before the attempt was opened belongs to its story. */
 /* EV_BEGIN leaves findings and facts of the fold alone, so that they are still there. */
-static enum err_code journal_preflight(struct attempt *a, const struct model *before, struct err *err)
+enum err_code attempt_journal_preflight(struct attempt *a, const struct model *before, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
@@ -300,7 +298,7 @@ static void finish_texts(const struct run *r, enum err_code rc, const struct err
 }
 
 /* From the journal, as pgusher report does: what earlier attempts found is a part of it. */
-static void write_report(struct attempt *a, const struct model *live)
+void attempt_write_report(struct attempt *a, const struct model *live)
 {
 	char *path = journal_path(a->sink->dir);
 	struct model whole;
@@ -343,7 +341,7 @@ enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct 
 	if (rc == ERR_OK)
 		rc = attempt_begin(a, seen, &id, err);
 	if (rc == ERR_OK)
-		rc = journal_preflight(a, &a->sink->live, err);
+		rc = attempt_journal_preflight(a, &a->sink->live, err);
 	if (rc == ERR_OK)
 		rc = attempt_announce(a, p, err);
 	if (rc == ERR_OK) {
@@ -358,7 +356,7 @@ enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct 
 		finish_texts(&r, rc, err, e);
 		run_release(&r, sweep);
 		(void)sink_emit(a->sink, e, &ignored);
-		write_report(a, &a->sink->live);
+		attempt_write_report(a, &a->sink->live);
 	}
 	free(id);
 	attempt_close(a);
@@ -381,150 +379,6 @@ enum err_code attempt_verify(struct attempt *a, struct err *err)
 	run_release(&r, rc == ERR_CANCELLED);
 	if (rc == ERR_OK || rc == ERR_DIFFERS)
 		compared_write(a->m, &a->sink->live.proofs);
-	plan_free(p);
-	free(id);
-	return rc;
-}
-
-static bool follows_now(const struct model *seen)
-{
-	for (size_t i = 0; seen && i < seen->left.n; i++)
-		if (!seen->left.v[i].removed && (str_starts(seen->left.v[i].last->id, "subscription:") || str_starts(seen->left.v[i].last->id, "publication:")))
-			return true;
-	return false;
-}
-
-static const char *const taken_back[2] = {"taken back: what was closed is written to again, and the other side follows it", NULL};
-
-static void move_end(const struct run *r, struct event *e, enum err_code rc, const char *what, const char *const text[2], const struct err *why)
-{
-	int open = (int)model_open(r->live);
-	const struct model_item *fence = model_find(&r->live->steps, "soft-fence");
-	bool begun = fence && fence->last->kind == EV_STEP;
-
-	e->state = rc == ERR_OK ? ST_DONE : rc == ERR_CANCELLED ? ST_CANCELLED : ST_FAILED;
-	if (rc == ERR_OK) {
-		e->n = open > 0;
-		event_text(&e->text, "%s", text[0]);
-		if (open > 0)
-			event_text(&e->text, "%s; %d thing%s to look at", text[0], open, open == 1 ? "" : "s");
-		xreplace(&e->hint, text[1]);
-	} else if (r->outcome == CUT_HANDED) {
-		e->state = ST_DONE; /* there is nothing to begin again, nor to take back */
-		e->n = 1;
-		event_text(&e->text, "the hand-over is done, but what follows failed: %s", why->msg);
-		event_text(&e->hint, "%s%snothing was taken back: the other side refuses writes; pgusher %s again does what is missing",
-			   why->code == ERR_BLOCKED ? "point the application to the new primary" : why->hint, why->hint[0] ? "; " : "", what);
-	} else {
-		e->n = rc == ERR_CANCELLED || rc == ERR_LOST ? 5 : 1;
-		event_text(&e->text, "%s", why->msg);
-		event_text(&e->hint, "%s%s%s", why->hint, why->hint[0] ? "; " : "", str_eq(what, FINALIZE_BEGIN) ? "pgusher finalize again goes on with it" :
-			   r->outcome == CUT_STUCK ? "NOT all of it could be taken back: see above what is still so" : text == taken_back ? (rc == ERR_BLOCKED ? "nothing was changed" : "start it again: not all was taken back") :
-			   begun ? "it was taken back: everything is as before" : "nobody was made to wait: everything is as before");
-	}
-}
-
-/* text: what a good end is, and what then. */
-static enum err_code move(struct attempt *a, struct plan *p, const struct model *seen, const char *what, const char *const text[2], struct err *err)
-{
-	struct run r = {0};
-	struct err ignored;
-	char *id = NULL;
-
-	a->what = what;
-	a->sink->dir = migration_state_dir(a->m);
-	enum err_code rc = journal_open(&a->sink->j, a->sink->dir, err);
-	if (rc == ERR_OK)
-		rc = attempt_begin(a, NULL, &id, err);
-	if (rc == ERR_OK)
-		rc = journal_preflight(a, &a->sink->live, err);
-	if (rc == ERR_OK)
-		rc = attempt_announce(a, p, err);
-	if (rc == ERR_OK) {
-		attempt_init_run(&r, a, p, seen, id);
-		rc = run_plan(&r, err);
-		if (rc != ERR_OK && a->sink->broken.code != ERR_OK)
-			rc = (*err = a->sink->broken).code;
-		run_release(&r, rc != ERR_OK);
-		if (r.outcome == CUT_STUCK) { /* midway, whatever stopped it */
-			rc = err->code = ERR_LOST;
-			(void)err_hint(err, "NOT all of it could be taken back: pgusher %s --abort does the rest as soon as both servers are there", what);
-		}
-		struct event *e = event_new(EV_END, id);
-		move_end(&r, e, rc, what, text, err);
-		(void)sink_emit(a->sink, e, &ignored);
-		write_report(a, &a->sink->live);
-	}
-	free(id);
-	plan_free(p);
-	attempt_close(a);
-	return rc;
-}
-
-enum err_code attempt_cutover(struct attempt *a, int max_outage_s, struct err *err)
-{
-	const char *const text[2] = {"cut over: the target is the primary now", !hook_there(a->m, HOOK_HAND_OVER) ?
-		"point the applications to it; then pgusher rollback goes back, pgusher finalize removes what is left" :
-		"see that the applications use it; then pgusher rollback goes back, pgusher finalize removes what is left"};
-	struct model *seen = attempt_load(a->m, true);
-	struct plan *p = NULL;
-	enum err_code rc;
-
-	if (max_outage_s && !follows_now(seen)) {
-		err_set(err, ERR_BLOCKED, "no subscription of %s is written down here", a->m->name);
-		rc = err_hint(err, "pgusher run begins one; a cutover ends it");
-	} else {
-		rc = max_outage_s ? cutover_plan(&p, a->m, a->survey->facts[SIDE_SOURCE], a->survey->facts[SIDE_TARGET], max_outage_s, err)
-				  : cutover_abort_plan(&p, a->m, false, err);
-	}
-	if (rc == ERR_OK)
-		rc = move(a, p, seen, CUTOVER_BEGIN, max_outage_s ? text : taken_back, err);
-	attempt_forget(seen);
-	return rc;
-}
-
-enum err_code attempt_rollback(struct attempt *a, int max_outage_s, struct err *err)
-{
-	static const char *const text[2] = {"rolled back: the old source is the primary again; the target stays closed to writers",
-					    "point the applications to it; pgusher finalize removes what is left"};
-	struct model *seen = attempt_load(a->m, true);
-	struct plan *p = NULL;
-	enum err_code rc = max_outage_s ? rollback_plan(&p, a->m, a->survey->facts[SIDE_SOURCE], a->survey->facts[SIDE_TARGET], max_outage_s, err)
-					: cutover_abort_plan(&p, a->m, true, err);
-
-	if (rc == ERR_OK)
-		rc = move(a, p, seen, ROLLBACK_BEGIN, max_outage_s ? text : taken_back, err);
-	attempt_forget(seen);
-	return rc;
-}
-
-enum err_code attempt_finalize(struct attempt *a, bool open_old, struct err *err)
-{
-	static const char *const text[2] = {"finalized: nothing of the migration is left on either side", NULL};
-	struct model *seen = attempt_load(a->m, true);
-	struct plan *p = NULL;
-	enum err_code rc = finalize_plan(&p, a->m, open_old);
-
-	if (rc == ERR_OK)
-		rc = move(a, p, seen, FINALIZE_BEGIN, text, err);
-	attempt_forget(seen);
-	return rc;
-}
-
-enum err_code attempt_rehearse(struct attempt *a, int max_outage_s, struct err *err)
-{
-	struct plan *p = NULL;
-	struct run r;
-	char *id = attempt_new_id();
-	enum err_code rc = rehearse_plan(&p, a->m, a->survey->facts[SIDE_SOURCE], a->survey->facts[SIDE_TARGET], max_outage_s, err);
-
-	if (rc == ERR_OK)
-		rc = attempt_announce(a, p, err);
-	if (rc == ERR_OK) {
-		attempt_init_run(&r, a, p, NULL, id);
-		rc = run_plan(&r, err);
-		run_release(&r, rc == ERR_CANCELLED);
-	}
 	plan_free(p);
 	free(id);
 	return rc;

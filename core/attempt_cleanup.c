@@ -15,7 +15,7 @@ static struct event *cleaned_up(const struct model *live, const char *id)
 	struct str stays = {0};
 
 	for (size_t i = 0; i < live->left.n; i++)
-		if (!live->left.v[i].removed)
+		if (!live->left.v[i].removed && !str_starts(live->left.v[i].last->id, "closed:"))
 			str_addf(&stays, "%s%s", stays.len ? ", " : "", live->left.v[i].last->id);
 	e->state = ST_DONE;
 	e->n = stays.len > 0;
@@ -37,7 +37,7 @@ static enum err_code say_what_stays(struct attempt *a, enum err_code rc, struct 
 
 	for (size_t i = 0; i < live->left.n; i++) {
 		const struct event *l = live->left.v[i].last;
-		if (live->left.v[i].removed || str_starts(l->id, "content:"))
+		if (live->left.v[i].removed || str_starts(l->id, "content:") || str_starts(l->id, "closed:"))
 			continue;
 		struct event *e = event_new(EV_NOTE, NULL);
 		struct err ignored;

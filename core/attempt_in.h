@@ -1,6 +1,6 @@
 #ifndef PGUSHER_ATTEMPT_IN_H
 #define PGUSHER_ATTEMPT_IN_H
-/* attempt_in - shared by attempt.c, attempt_cleanup.c and attempt_watch.c; for nobody else. */
+/* attempt_in - shared by attempt.c, attempt_move.c, attempt_cleanup.c and attempt_watch.c; for nobody else. */
 #include "attempt.h"
 #include "method/run.h"
 
@@ -15,6 +15,9 @@ enum err_code attempt_take_story(struct attempt *a, const struct model *seen, st
 char *attempt_new_id(void);
 /* Begins, or goes on with `seen`. Caller frees *id. */
 enum err_code attempt_begin(struct attempt *a, const struct model *seen, char **id, struct err *err);
+/* What was seen and accepted before the attempt was opened belongs to its story. */
+enum err_code attempt_journal_preflight(struct attempt *a, const struct model *before, struct err *err);
+void attempt_write_report(struct attempt *a, const struct model *live);
 /* Every step of the plan. */
 enum err_code attempt_announce(struct attempt *a, const struct plan *p, struct err *err);
 void attempt_close(struct attempt *a);

@@ -5,6 +5,7 @@
 
 #include "attempt_in.h"
 #include "base/clock.h"
+#include "method/cutover.h"
 #include "method/hook.h"
 #include "pg/patience.h"
 #include "watch/crossing.h"
@@ -92,6 +93,21 @@ static enum err_code list_tables(struct attempt *a, struct watch *w, struct list
 	return sink_emit(a->sink, e, err);
 }
 
+/* Nothing on the servers says so any more; only what was written down here. */
+static bool was_finalized(const struct migration *m)
+{
+	char *dir = migration_state_dir(m), *path = journal_path(dir);
+	struct model seen;
+	struct err err;
+
+	model_init(&seen);
+	bool ended = model_load(&seen, path, &err) == ERR_OK && seen.begin && str_eq(seen.begin->sql, FINALIZE_BEGIN) && seen.end && seen.end->state == ST_DONE;
+	model_fini(&seen);
+	free(path);
+	free(dir);
+	return ended;
+}
+
 enum err_code attempt_watch(struct attempt *a, struct err *err)
 {
 	struct ways ways = {0};
@@ -104,6 +120,8 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 		return rc;
 	char *dir = migration_state_dir(a->m), *app = xasprintf("pgusher watch %.32s", a->m->name);
 	struct watch *w = watch_new(a->m, dir, app, a->cancel);
+	if (was_finalized(a->m))
+		watch_finalized(w);
 	struct crossing c = {0};
 	struct listing listing = {0};
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {

@@ -1,4 +1,4 @@
-#include "plain.h"
+#include "plain_in.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -39,7 +39,7 @@ struct plain {
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_BLOCKED, EXIT_QUIT, EXIT_STOPPED };
 
-static void stamp(int64_t at_us)
+void plain_stamp(int64_t at_us)
 {
 	time_t t = (time_t)(at_us / 1000000);
 	struct tm tm;
@@ -50,11 +50,11 @@ static void stamp(int64_t at_us)
 
 static void say(const struct event *e, const char *what, const char *text, const char *more)
 {
-	stamp(e->at_us);
+	plain_stamp(e->at_us);
 	(void)printf("%-8s %s%s%s\n", what, text ? text : "", !str_empty(more) ? ": " : "", !str_empty(more) ? more : "");
 }
 
-static void sub(const char *label, const char *text)
+void plain_sub(const char *label, const char *text)
 {
 	if (str_empty(text))
 		return;
@@ -75,11 +75,11 @@ static void say_finding(const struct event *e)
 		return;
 	}
 	say(e, verdict_name(e->verdict), e->title, NULL);
-	sub("found", e->text);
-	sub("needed", e->needed);
-	sub("why", e->why);
-	sub("fix", e->hint);
-	sub(e->sql && e->sql[0] == '[' ? "set" : "sql", e->sql);
+	plain_sub("found", e->text);
+	plain_sub("needed", e->needed);
+	plain_sub("why", e->why);
+	plain_sub("fix", e->hint);
+	plain_sub(e->sql && e->sql[0] == '[' ? "set" : "sql", e->sql);
 }
 
 static void say_step(const struct plain *p, const struct event *e)
@@ -93,7 +93,7 @@ static void say_step(const struct plain *p, const struct event *e)
 		say(e, "step", title, NULL);
 		break;
 	case ST_DONE:
-		stamp(e->at_us);
+		plain_stamp(e->at_us);
 		(void)printf("%-8s %s, %s%s%s\n", "done", title, fmt_secs(buf, sizeof buf, (double)e->ms / 1000), str_empty(e->text) ? "" : ", ", e->text ? e->text : "");
 		break;
 	case ST_SKIPPED:
@@ -102,7 +102,7 @@ static void say_step(const struct plain *p, const struct event *e)
 	case ST_FAILED:
 	case ST_CANCELLED:
 		say(e, state_name(e->state), title, e->text);
-		sub("next", e->hint);
+		plain_sub("next", e->hint);
 		break;
 	case ST_NONE:
 	case ST_WAITING:
@@ -118,7 +118,7 @@ static void say_progress(struct plain *p, const struct event *e)
 	if (now - p->progress_us < PROGRESS_US)
 		return;
 	p->progress_us = now;
-	stamp(e->at_us);
+	plain_stamp(e->at_us);
 	(void)printf("%-8s ", "");
 	if (e->of > 0)
 		(void)printf("%s of %s, ", fmt_bytes(n, sizeof n, (double)e->n), fmt_bytes(of, sizeof of, (double)e->of));
@@ -127,36 +127,6 @@ static void say_progress(struct plain *p, const struct event *e)
 	if (e->ms > 0)
 		(void)printf("about %s left  ", fmt_secs(n, sizeof n, (double)e->ms / 1000));
 	(void)printf("%s\n", e->text ? e->text : "");
-}
-
-static void say_pace(const struct watch_sample *s)
-{
-	char lag[32], age[32], apply[32], wal[32], held[32];
-
-	(void)printf("%-9s %s behind, %s; applies %s/s, source writes %s/s; %lld of %lld tables ready; slot keeps %s\n", watch_word(s),
-		     fmt_bytes(lag, sizeof lag, (double)s->lag_bytes), s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s),
-		     fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate), (long long)s->ready, (long long)s->tables,
-		     fmt_bytes(held, sizeof held, (double)s->held_bytes));
-}
-
-static void say_sample(const struct event *e)
-{
-	struct watch_sample s;
-	struct watch_alarm a[WATCH_ALARMS];
-
-	if (!watch_sample_from_text(&s, e->text))
-		return;
-	stamp(s.at_us);
-	if (s.handed_over)
-		(void)printf("%-9s the target is the primary; %lld session%s on the old server\n", watch_word(&s), (long long)s.talkers, s.talkers == 1 ? "" : "s");
-	else
-		say_pace(&s);
-	sub("busy", s.busy);
-	sub("writer", s.writer);
-	for (size_t i = 0, n = watch_alarms(&s, a); i < n; i++) {
-		sub(a[i].verdict == VERDICT_BLOCK ? "ALARM" : "warn", a[i].text);
-		sub("  do", a[i].todo);
-	}
 }
 
 /* Once for each wait; the seconds that go by are for screens. */
@@ -178,19 +148,19 @@ static void say_event(struct plain *p, const struct event *e)
 	case EV_BEGIN: say(e, "begin", e->id, e->text); break;
 	case EV_RESUME: say(e, "resume", e->id, e->text); break;
 	case EV_AGAIN: say_again(p, e); break;
-	case EV_FACTS: p->again[0] = p->again[1] = 0; say(e, e->id, e->title, e->text); sub("", e->hint); break;
+	case EV_FACTS: p->again[0] = p->again[1] = 0; say(e, e->id, e->title, e->text); plain_sub("", e->hint); break;
 	case EV_FINDING: say_finding(e); break;
 	case EV_ACK: say(e, "accepted", e->id, e->text); break;
 	case EV_STEP: say_step(p, e); break;
-	case EV_ACTION: if (e->state == ST_RUNNING) sub(e->text ? e->text : "", e->sql); break;
-	case EV_ISSUE: say(e, e->verdict == VERDICT_INFO ? "harmless" : "ATTENTION", e->title, e->text); sub("hint", e->hint); sub("sql", e->sql); break;
+	case EV_ACTION: if (e->state == ST_RUNNING) plain_sub(e->text ? e->text : "", e->sql); break;
+	case EV_ISSUE: say(e, e->verdict == VERDICT_INFO ? "harmless" : "ATTENTION", e->title, e->text); plain_sub("hint", e->hint); plain_sub("sql", e->sql); break;
 	case EV_PROOF: if (e->state != ST_DONE) { say(e, e->state == ST_FAILED ? "DIFFERS" : "unproven", e->id, e->text); } break;
 	case EV_NOTE: say(e, "note", e->title, e->text); break;
-	case EV_GATE: say(e, "QUESTION", e->title, NULL); sub("", e->text); break;
+	case EV_GATE: say(e, "QUESTION", e->title, NULL); plain_sub("", e->text); break;
 	case EV_ANSWER: say(e, "answer", e->state == ST_DONE ? "confirmed" : "refused", e->text); break;
-	case EV_END: say(e, "end", state_name(e->state), e->text); sub("next", e->hint); break;
+	case EV_END: say(e, "end", state_name(e->state), e->text); plain_sub("next", e->hint); break;
 	case EV_PROGRESS: say_progress(p, e); break;
-	case EV_SAMPLE: say_sample(e); break;
+	case EV_SAMPLE: plain_say_sample(e); break;
 	case EV_FIX: case EV_PLAN: case EV_LEFT: case EV_REMOVED: case EV_TEST: case EV_LOG: case EV_BUSY: case EV_WAIT: case EV_TABLES: case EV_READY: case EV_KINDS: break;
 	}
 	(void)fflush(stdout);
@@ -220,7 +190,7 @@ static void refused(const struct plain *p, const struct event *e, bool key)
 		text = xasprintf("not confirmed: start again with --confirm %s", e->sql);
 	else
 		text = xstrdup("not confirmed: start again with --yes");
-	sub("next", text);
+	plain_sub("next", text);
 	free(text);
 }
 
@@ -251,7 +221,10 @@ static void ready(struct plain *p, const struct event *e)
 		p->plan = e->shared;
 }
 
-/* One look is enough for --once: its sample ends the command. After a cutover it ends when nobody is left on the old server. */
+/*
+ * One look is enough for --once: its sample ends the command. After a cutover without a way back it ends when nobody is left on the old
+ * server; with one it goes on, since a rollback depends on it.
+ */
 static void judge(struct plain *p, const struct event *e)
 {
 	struct watch_sample s;
@@ -260,7 +233,7 @@ static void judge(struct plain *p, const struct event *e)
 	if (!watch_sample_from_text(&s, e->text))
 		s = (struct watch_sample){0};
 	p->alarm = s.at_us && watch_alarms(&s, a) > 0 ? a[0].verdict : VERDICT_OK;
-	if (p->a->once || (s.handed_over && s.source_ok && s.talkers == 0))
+	if (p->a->once || s.finalized || s.rolled_back || (s.handed_over && s.source_ok && s.talkers == 0 && !s.way_back))
 		engine_cancel(p->e);
 }
 
@@ -474,9 +447,10 @@ static void say_live(const char *dir)
 static void say_closed(const struct model *m)
 {
 	for (size_t i = 0; i < m->left.n; i++)
-		if (!m->left.v[i].removed && str_starts(m->left.v[i].last->id, "freeze:"))
-			(void)printf("A CUTOVER WAS INTERRUPTED, AND %s: pgusher cutover --abort (of a rollback: pgusher rollback --abort) opens it again\n",
-				     m->left.v[i].last->title ? m->left.v[i].last->title : "writes are refused");
+		if (!m->left.v[i].removed && (str_starts(m->left.v[i].last->id, "freeze:") || str_starts(m->left.v[i].last->id, "back-freeze:"))) {
+			const char *what = *m->left.v[i].last->id == 'f' ? "cutover" : "rollback", *title = m->left.v[i].last->title;
+			(void)printf("A %s WAS INTERRUPTED, AND %s: pgusher %s --abort opens it again\n", str_eq(what, "cutover") ? "CUTOVER" : "ROLLBACK", title ? title : "writes are refused", what);
+		}
 }
 
 static int do_status(struct plain *p)

@@ -181,7 +181,7 @@ bool wizard_follows(const struct wizard *w)
 	const struct model *m = &w->model;
 
 	for (size_t i = 0; i < m->left.n; i++)
-		if (!m->left.v[i].removed && (was_change(m) || str_starts(m->left.v[i].last->id, "subscription:")))
+		if (!m->left.v[i].removed && !str_starts(m->left.v[i].last->id, "kept-closed:") && (was_change(m) || str_starts(m->left.v[i].last->id, "subscription:")))
 			return m->end && (m->end->state == ST_DONE || was_change(m)) && w->m->method == METHOD_SUBSCRIPTION;
 	return false;
 }

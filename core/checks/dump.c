@@ -108,6 +108,14 @@ void check_target_empty(const struct survey *s, struct finding *f)
 		finding_print(&f->fix, "choose another target: this one is the source itself");
 		return;
 	}
+	if (s->connect[SIDE_SOURCE].code != ERR_OK) {
+		finding_print(&f->fix, "choose another target; or let the source be reached first: whether the target was cut over to is for it to say");
+		return;
+	}
+	if (moved_already(s)) {
+		finding_print(&f->fix, "the source refuses writes, or says that it was cut over: the target may be the primary, and its rows may be nowhere else. Choose another target");
+		return;
+	}
 	finding_print(&f->fix, "choose another target; or drop it with everything in it, which asks for its name");
 	str_add(&sql, "DROP DATABASE ");
 	sql_ident(&sql, db);

@@ -240,7 +240,7 @@ static bool is_removed(const struct model_item *it, const char *id)
 /* What a good end left to stay: nobody's to take up, nor to clean away. Replication is: it goes on until it is removed. */
 static bool is_product(const struct model_item *it, const char *id)
 {
-	static const char *const kinds[] = {"dump:", "content:", "database:", "role:"};
+	static const char *const kinds[] = {"dump:", "content:", "database:", "role:", "kept-closed:"};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (str_starts(it->last->id, kinds[i]))

@@ -113,6 +113,27 @@ static void head(const struct model *m, struct str *s)
 		}
 }
 
+static bool took_back(const struct event *e)
+{
+	return e && str_starts(e->text ? e->text : "", "taken back");
+}
+
+/* What became of an attempt that was killed: the next one that took something back, or went on from there, says it. */
+static const char *after_death(const struct model *m, size_t i)
+{
+	const char *what = m->attempts.v[i].last->title;
+
+	for (size_t k = i + 1; k <= m->attempts.n; k++) {
+		const struct event *e = k < m->attempts.n ? m->attempts.v[k].last : m->end;
+		const char *as = k < m->attempts.n ? e->title : m->begin ? m->begin->sql : NULL;
+		if (took_back(e) && e->state == ST_DONE)
+			return "did not end; it was taken back";
+		if (e && e->state == ST_DONE && str_eq(as, what))
+			return "did not end; it was begun again";
+	}
+	return "did not end";
+}
+
 static void history(const struct model *m, struct str *s)
 {
 	char at[40];
@@ -125,7 +146,7 @@ static void history(const struct model *m, struct str *s)
 		bool ended = it->ended_us != 0;
 		str_addf(s, "| %s | %s | ", clock_iso(at, sizeof at, it->began_us), it->last->title ? it->last->title : "");
 		cell_of(s, it->who);
-		str_addf(s, " | %s%s", ended ? state_name(it->last->state) : "did not end", ended ? ": " : "");
+		str_addf(s, " | %s%s", ended ? state_name(it->last->state) : after_death(m, i), ended ? ": " : "");
 		cell_of(s, ended ? it->last->text : NULL);
 		str_add(s, " | ");
 		cell_of(s, it->why);
@@ -301,7 +322,7 @@ static void notes(const struct model *m, struct str *s)
 
 static void left(const struct model *m, struct str *s)
 {
-	size_t n = 0;
+	size_t n = 0, removable = 0;
 
 	for (size_t i = 0; i < m->left.n; i++) {
 		const struct event *e = m->left.v[i].last;
@@ -316,11 +337,13 @@ static void left(const struct model *m, struct str *s)
 			str_add(s, ", on ");
 			cell_of(s, e->text);
 		}
-		str_add(s, str_empty(e->sql) ? "\n" : ", removed by\n");
+		bool closed = str_starts(e->id, "closed:") || str_starts(e->id, "kept-closed:");
+		str_add(s, str_empty(e->sql) ? "\n" : closed ? ", opened, when it is not needed closed any more, by\n" : ", removed by\n");
+		removable += !closed;
 		if (!str_empty(e->sql))
 			code(s, e->sql);
 	}
-	if (n > 0)
+	if (removable > 0)
 		str_add(s, "\n`pgusher cleanup -c FILE` removes what is listed here, after it has asked.\n");
 }
 

@@ -77,8 +77,10 @@ static void say_blockers(struct run *r, enum side side)
 	char *who = NULL;
 
 	if (cutover_on(r, side, &s, &err) == ERR_OK)
-		(void)session_value(s, "SELECT string_agg(format('pid %s (%s in %s, for %s s)', pid, usename, datname, extract(epoch FROM now() - xact_start)::bigint), ', '"
-			" ORDER BY xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname IS NOT NULL", &who, &err);
+		(void)session_value(s, "SELECT string_agg(who, ', ' ORDER BY since) FROM (SELECT format('pid %s (%s in %s, for %s s)', pid, usename, datname, extract(epoch FROM now() - xact_start)::bigint), xact_start"
+			" FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname IS NOT NULL"
+			" UNION ALL SELECT format('the prepared transaction %L (in %s, for %s s)', gid, database, extract(epoch FROM now() - prepared)::bigint), prepared"
+			" FROM pg_prepared_xacts) t (who, since)", &who, &err);
 	if (who)
 		run_note(r, "who writes", "on the %s, before the slot: %s", side_name(side), who);
 	free(who);

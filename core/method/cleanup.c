@@ -35,6 +35,12 @@ __attribute__((nonnull)) static bool remove_replication(struct plan *p, struct s
 	return *a != NULL;
 }
 
+/* A side that a cutover closed stays so: what is in use there is on the other. */
+static bool to_go(const struct model_item *it)
+{
+	return !it->removed && !str_starts(it->last->id, "closed:") && !str_starts(it->last->id, "kept-closed:");
+}
+
 /* One leftover as actions of the step. */
 static void remove_left(struct plan *p, struct step *st, const struct migration *m, const struct model *seen, const struct event *left)
 {
@@ -72,7 +78,7 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 	*out = NULL;
 	for (size_t i = 0; i < seen->left.n; i++) {
 		const struct event *e = seen->left.v[i].last;
-		if (seen->left.v[i].removed)
+		if (!to_go(&seen->left.v[i]))
 			continue;
 		const char *db = after(e->id, "database:") ? after(e->id, "database:") : after(e->id, "content:");
 		database = db ? db : database;
@@ -97,7 +103,7 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 	}
 	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?" : "Remove all of this?", str_text(&list), database);
 	for (size_t i = seen->left.n; i-- > 0;)
-		if (!seen->left.v[i].removed)
+		if (to_go(&seen->left.v[i]))
 			remove_left(p, st, m, seen, seen->left.v[i].last);
 	str_fini(&list);
 	*out = p;

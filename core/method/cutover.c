@@ -11,7 +11,6 @@
 #include "method/work.h"
 
 #define OVER_HINT "replication goes on; see which part took the time, and try again, or allow more with --max-outage"
-#define AGAIN_MS 45000 /* a server that restarts, a cluster that chooses another leader */
 
 /* ---- time ---- */
 
@@ -21,7 +20,7 @@ enum err_code cutover_in_time(struct run *r, struct err *err)
 
 	if (cancel_raised(r->cancel))
 		return err_set(err, ERR_CANCELLED, "cancelled");
-	if (!c || c->began_us == 0 || c->handed || clock_mono_us() - c->began_us < c->max_us)
+	if (!c || c->began_us == 0 || c->handed || r->undoing || clock_mono_us() - c->began_us < c->max_us)
 		return ERR_OK;
 	err_set(err, ERR_TIMEOUT, "the write outage would have exceeded %d s", (int)(c->max_us / 1000000));
 	return err_hint(err, OVER_HINT);
@@ -119,8 +118,6 @@ void stand_fini(struct stand *s)
 	phase_fini(&s->at[1]);
 }
 
-/* ---- taking back ---- */
-
 char *cutover_left_name(const struct migration *m, const struct link *l)
 {
 	return xasprintf("%sfreeze:%s", l->back ? "back-" : "", m->end[l->from].dbname);
@@ -132,6 +129,28 @@ void cutover_say_thawed(struct run *r, const struct link *l)
 
 	run_emit(r, event_new(EV_REMOVED, name));
 	free(name);
+}
+
+void cutover_say_stays_closed(struct run *r, enum side side, bool for_good)
+{
+	char *id = xasprintf("%s:%s", for_good ? "kept-closed" : "closed", side_name(side));
+	struct event *e = event_new(EV_LEFT, id);
+	struct str sql = {0};
+
+	phase_setting_sql(&sql, r->m->end[side].dbname, "");
+	event_text(&e->title, "the %s refuses writes, on purpose: the other server is the primary", side == SIDE_SOURCE ? "old source" : "target");
+	xreplace(&e->text, side_name(side));
+	e->sql = str_take(&sql);
+	run_emit(r, e);
+	free(id);
+}
+
+void cutover_say_open(struct run *r, enum side side)
+{
+	char *id = xasprintf("closed:%s", side_name(side));
+
+	run_emit(r, event_new(EV_REMOVED, id));
+	free(id);
 }
 
 enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct err *err)
@@ -146,230 +165,9 @@ enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct
 	return rc;
 }
 
-/* Opens a side again; sessions that began while it was closed do not know that it is open: they end. */
-static enum err_code thaw(struct run *r, const struct link *l, const struct phase_note *note, struct err *err)
-{
-	struct session *s;
-	enum err_code rc = cutover_on(r, l->from, &s, err);
-
-	if (rc == ERR_OK)
-		rc = phase_write(s, r->m->end[l->from].dbname, l->publication, PHASE_NONE, note->before, err);
-	if (rc == ERR_OK)
-		cutover_say_thawed(r, l);
-	return rc == ERR_OK ? cutover_end_sessions(r, l->from, err) : rc;
-}
-
-/* The side is written to again, whatever has become of the other; then the other follows it again. */
-static enum err_code take_back(struct run *r, const struct link *l, const struct phase_note *note, struct err *err)
-{
-	enum err_code rc = note->phase == PHASE_FENCED ? thaw(r, l, note, err) : ERR_OK;
-
-	if (rc == ERR_OK)
-		rc = cutover_subscription(r, l, "ENABLE", err);
-	return rc == ERR_OK ? cutover_hurry(r, l, false, err) : rc;
-}
-
-static enum err_code note_of(struct run *r, const struct link *l, struct phase_note *note, struct err *err)
-{
-	struct session *s;
-	enum err_code rc = cutover_on(r, l->from, &s, err);
-
-	*note = (struct phase_note){0};
-	return rc == ERR_OK ? phase_read(s, l->publication, note, err) : rc;
-}
-
-/* Whatever was interrupted before its hand-over, by what the servers say; the target need not be there for the source to be opened. */
-static enum err_code take_back_any(struct run *r, bool rollback, struct err *err)
-{
-	struct phase_note source, target = {0};
-	struct link f, b;
-
-	link_forward(&f, r->m);
-	link_back(&b, r->m);
-	enum err_code rc = note_of(r, &f, &source, err);
-	if (rc == ERR_OK && source.phase <= PHASE_FENCED) {
-		rc = take_back(r, &f, &source, err);
-		if (rc == ERR_OK) /* its slot would keep WAL for nobody */
-			rc = back_remove(r, true, err);
-	} else if (rc == ERR_OK) {
-		bool way_back = false;
-		rc = note_of(r, &b, &target, err);
-		if (rc == ERR_OK)
-			rc = back_exists(r, &way_back, err);
-		if (rc == ERR_OK && source.phase == PHASE_CUT_OVER && (target.phase == PHASE_FENCED || (rollback && way_back))) {
-			rc = take_back(r, &b, &target, err);
-		} else if (rc == ERR_OK) {
-			err_set(err, ERR_BLOCKED, source.phase == PHASE_CUT_OVER ? "nothing can be taken back: the cutover came to its hand-over, the target is the primary"
-				: "nothing can be taken back: the rollback came to its hand-over, the source is the primary");
-			rc = err_hint(err, source.phase == PHASE_CUT_OVER ? "pgusher rollback makes the source the primary again; never open it while the target is in use"
-				: "pgusher rollback does what is missing of it, pgusher finalize removes what is left");
-		}
-	}
-	phase_fini(&source);
-	phase_fini(&target);
-	return rc;
-}
-
-enum err_code work_thaw(struct run *r, const void *arg, struct err *err)
-{
-	struct phase_note note;
-	struct link f;
-
-	(void)arg;
-	link_forward(&f, r->m);
-	enum err_code rc = note_of(r, &f, &note, err);
-	if (rc == ERR_OK && note.phase == PHASE_FENCED)
-		rc = thaw(r, &f, &note, err);
-	else if (rc == ERR_OK && note.phase == PHASE_CUT_OVER)
-		run_note(r, "the old source", "stays closed: it was cut over");
-	phase_fini(&note);
-	return rc;
-}
-
-enum err_code work_thaw_back(struct run *r, const void *arg, struct err *err)
-{
-	struct phase_note source, target = {0};
-	struct link f, b;
-
-	(void)arg;
-	link_forward(&f, r->m);
-	link_back(&b, r->m);
-	enum err_code rc = note_of(r, &f, &source, err);
-	if (rc == ERR_OK)
-		rc = note_of(r, &b, &target, err);
-	if (rc == ERR_OK && target.phase == PHASE_FENCED && source.phase != PHASE_ROLLED_BACK)
-		rc = thaw(r, &b, &target, err);
-	phase_fini(&source);
-	phase_fini(&target);
-	return rc;
-}
-
-enum err_code work_take_back(struct run *r, const void *arg, struct err *err)
-{
-	struct link l;
-
-	if (arg)
-		link_back(&l, r->m);
-	else
-		link_forward(&l, r->m);
-	enum err_code rc = take_back_any(r, arg != NULL, err);
-	if (rc == ERR_OK)
-		operator_unfence(r, &l);
-	return rc;
-}
-
-static void let_sessions_go(struct run *r)
-{
-	for (int i = 0; i < 2; i++) {
-		session_close(r->control[i]);
-		r->control[i] = NULL;
-	}
-}
-
-/* The word of the hand-over may have been given although its answer did not come: then the way is forward. */
-static enum err_code take_back_unless_handed(struct run *r, struct err *err)
-{
-	struct cutover *c = r->cutover;
-	struct phase_note source;
-	struct link f;
-
-	link_forward(&f, r->m);
-	enum err_code rc = note_of(r, &f, &source, err);
-	c->handed = rc == ERR_OK && source.phase == (c->link.back ? PHASE_ROLLED_BACK : PHASE_CUT_OVER);
-	phase_fini(&source);
-	if (c->handed) {
-		run_note(r, "hand-over", "it had been done when its answer was lost: the %s is the primary", side_name(c->link.to));
-		cutover_say_thawed(r, &c->link);
-	}
-	return rc != ERR_OK || c->handed ? rc : take_back_any(r, c->link.back, err);
-}
-
-/* A server that restarts comes back, a cluster finds a leader. */
-static enum err_code take_back_again(struct run *r, struct err *err)
-{
-	int64_t end = clock_deadline(AGAIN_MS);
-
-	for (bool said = false;; said = true) {
-		let_sessions_go(r);
-		enum err_code rc = take_back_unless_handed(r, err);
-		if (rc == ERR_OK || rc == ERR_BLOCKED || clock_mono_us() > end)
-			return rc;
-		if (!said)
-			run_note(r, "taking back", "%s; it is tried again for %d s", err->msg, AGAIN_MS / 1000);
-		(void)poll(NULL, 0, 300);
-	}
-}
-
-/* What was cancelled must not be what takes it back: other sessions, another cancel. */
-static enum err_code take_back_quietly(struct run *r, struct err *err)
-{
-	struct cancel quiet, *cancelled = r->cancel;
-
-	if (!cancel_init(&quiet))
-		return err_errno(err, "no descriptor is left");
-	r->cancel = &quiet;
-	enum err_code rc = take_back_again(r, err);
-	let_sessions_go(r);
-	r->cancel = cancelled;
-	cancel_fini(&quiet);
-	return rc;
-}
-
-static void say_not_taken_back(struct run *r, const struct err *why)
-{
-	const struct link *l = &r->cutover->link;
-	char *name = cutover_left_name(r->m, l);
-	const struct model_item *freeze = model_find(&r->live->left, name);
-	bool closed = freeze && !freeze->removed;
-
-	run_note(r, "NOT TAKEN BACK", "the %s %s: %s; start pgusher %s --abort as soon as both servers are there", side_name(l->from),
-		 closed ? "may still refuse writes" : "is written to, but the rest was not put back", why->msg, l->back ? "rollback" : "cutover");
-	free(name);
-}
-
 bool cutover_handed(const struct run *r)
 {
 	return r->cutover && r->cutover->handed;
-}
-
-static void say_waited(struct run *r)
-{
-	const struct cutover *c = r->cutover;
-	char text[32];
-
-	run_note(r, "outage", "writers waited or were refused for %s; %s", fmt_secs(text, sizeof text, (double)(clock_mono_us() - c->began_us) / 1e6),
-		 r->outcome == CUT_TAKEN_BACK ? "then it was taken back, and replication goes on" : "see above");
-}
-
-void cutover_release(struct run *r)
-{
-	struct cutover *c = r->cutover;
-	struct err err = {0};
-	enum err_code rc = ERR_OK;
-
-	if (!c)
-		return;
-	r->undoing = true;
-	cancel_end_at(r->cancel, 0);
-	session_close(c->fence); /* its locks end here */
-	session_close(c->aside);
-	c->fence = c->aside = NULL;
-	if (!c->handed && (c->hard || c->asleep || c->back || c->hurried))
-		rc = take_back_quietly(r, &err);
-	r->outcome = c->handed ? CUT_HANDED : rc == ERR_OK ? CUT_TAKEN_BACK : CUT_STUCK;
-	if (r->outcome == CUT_STUCK)
-		say_not_taken_back(r, &err);
-	if (r->outcome == CUT_TAKEN_BACK)
-		operator_unfence(r, &c->link);
-	if (!c->handed && c->began_us)
-		say_waited(r);
-	r->undoing = false;
-	cutover_forget_sequences(c);
-	free(c->lock_sql);
-	free(c->before);
-	free(c->source_before);
-	free(c);
-	r->cutover = NULL;
 }
 
 /* ---- ready ---- */
@@ -438,18 +236,20 @@ static enum err_code already_over(struct run *r, struct err *err)
 		run_note(r, "cutover", "it came to its hand-over already: only what follows is done");
 		r->cutover->handed = true;
 		cutover_say_thawed(r, &r->cutover->link);
+		cutover_say_stays_closed(r, r->cutover->link.from, false);
 	}
 	free(point);
 	return rc;
 }
 
-static enum err_code may_roll_back(struct run *r, const struct stand *st, struct err *err)
+static enum err_code how_far_back(struct run *r, const struct stand *st, struct err *err)
 {
 	bool there = false;
 
 	xreplace(&r->cutover->source_before, st->at[SIDE_SOURCE].before ? st->at[SIDE_SOURCE].before : "");
 	switch (st->at[SIDE_SOURCE].phase) {
 	case PHASE_NONE:
+	case PHASE_OPENED:
 	case PHASE_FENCED:
 		err_set(err, ERR_BLOCKED, "there is nothing to roll back: it was not cut over");
 		return err_hint(err, "pgusher cutover --abort takes an interrupted cutover back");
@@ -457,6 +257,8 @@ static enum err_code may_roll_back(struct run *r, const struct stand *st, struct
 		run_note(r, "rollback", "it came to its hand-over already: only what follows is done");
 		r->cutover->handed = true;
 		cutover_say_thawed(r, &r->cutover->link);
+		cutover_say_stays_closed(r, SIDE_TARGET, false);
+		cutover_say_open(r, SIDE_SOURCE);
 		xreplace(&r->cutover->before, st->at[SIDE_TARGET].before);
 		if (st->at[SIDE_TARGET].phase == PHASE_FENCED)
 			rollback_settle(r);
@@ -480,14 +282,14 @@ static enum err_code may_begin(struct run *r, const struct link *l, struct err *
 	const struct phase_note *note = &st.at[l->from];
 
 	if (rc == ERR_OK && l->back)
-		rc = may_roll_back(r, &st, err);
+		rc = how_far_back(r, &st, err);
 	else if (rc == ERR_OK && note->phase == PHASE_CUT_OVER)
 		rc = already_over(r, err);
 	else if (rc == ERR_OK && note->phase == PHASE_ROLLED_BACK)
 		rc = err_set(err, ERR_BLOCKED, "it was rolled back: pgusher finalize removes what is left, then begin anew");
-	if (rc == ERR_OK && !r->cutover->handed && note->phase == PHASE_FENCED) {
+	if (rc == ERR_OK && !r->cutover->handed && phase_unfinished(note->phase)) {
 		run_note(r, "cutover", "an interrupted one is taken back first");
-		rc = take_back(r, l, note, err);
+		rc = cutover_take_back(r, l, note, err);
 	}
 	stand_fini(&st);
 	if (rc == ERR_OK && !r->cutover->handed)

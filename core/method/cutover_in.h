@@ -1,12 +1,12 @@
 #ifndef PGUSHER_METHOD_CUTOVER_IN_H
 #define PGUSHER_METHOD_CUTOVER_IN_H
 /*
- * cutover_in - shared by cutover.c (ready, taking back, the plans), fence.c (soft fence, drain, hard fence) and handover.c (what comes
- * behind the fence); for nobody else. All of it works on a link: from its one side, which is closed, to the other, which is the
+ * cutover_in - shared by cutover.c (ready), cutplan.c (the plans), fence.c (soft fence, drain, hard fence), handover.c (what comes behind
+ * the fence), takeback.c, back.c, finalize.c and sequences.c; for nobody else. All of it works on a link: from its one side, which is closed, to the other, which is the
  * primary afterwards. A rollback is the cutover of the reverse link.
  */
 #include "method/cutover.h"
-#include "method/phase.h"
+#include "pg/phase.h"
 
 #define CUTOVER_PARTS 16
 
@@ -27,6 +27,7 @@ struct cutover {
 	size_t n_parts;
 	bool hard, asleep, handed;
 	bool hurried;          /* the follower was told to confirm at once */
+	bool opened, stuck;    /* taking back: the side takes writes again, whatever else failed; sessions on it do not end */
 	bool back;             /* the reverse link was made, and is to be taken away again when it does not come to the hand-over */
 	int trips;
 	size_t sequences;
@@ -55,6 +56,9 @@ enum err_code cutover_end_sessions(struct run *r, enum side side, struct err *er
 void cutover_say_thawed(struct run *r, const struct link *l);
 /* "freeze:shop": the name in the journal of a side's being closed for the link. Caller frees. */
 char *cutover_left_name(const struct migration *m, const struct link *l);
+/* A side that was cut over stays closed, on purpose: what remains says so. for_good: after finalize, when it is nobody's business any more. */
+void cutover_say_stays_closed(struct run *r, enum side side, bool for_good);
+void cutover_say_open(struct run *r, enum side side);
 /* A session to a side of the link, kept for the next caller. */
 enum err_code cutover_on(struct run *r, enum side side, struct session **s, struct err *err);
 enum err_code cutover_stand(struct run *r, struct stand *out, struct err *err);
@@ -67,6 +71,10 @@ enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct
 void cutover_forget_sequences(struct cutover *c);
 /* Late writers of a side that was closed: changes in a link's slot that no reverse link brought. Said; nothing when it cannot be read in time. */
 void cutover_say_late(struct run *r, const struct link *l);
+
+/* ---- taking back (takeback.c) ---- */
+/* The side takes writes again, and the other follows it; each is tried whatever becomes of the other. ERR_TIMEOUT: sessions do not end. */
+enum err_code cutover_take_back(struct run *r, const struct link *l, const struct phase_note *note, struct err *err);
 
 /* ---- the reverse link (back.c) ---- */
 /* Whether all of it is there. */

@@ -47,19 +47,31 @@ static void plan_fences(struct plan *p, const struct migration *m, const struct 
 static void plan_turn(struct plan *p, const struct migration *m)
 {
 	struct step *st = plan_step(p, "turn", m->cut.reverse ? "let the old source follow" : "end the old subscription", "The forward subscription is never enabled again: what came back would come twice.");
-	(void)step_work(st, ON_SOURCE, m->cut.reverse ? "wake the reverse link, drop the forward subscription" : "drop the forward subscription", work_back_run, NULL,
-		m->cut.reverse ? "ALTER SUBSCRIPTION ... ENABLE;\nALTER SUBSCRIPTION ... SET (slot_name = NONE); DROP SUBSCRIPTION ...;" : "ALTER SUBSCRIPTION ... SET (slot_name = NONE); DROP SUBSCRIPTION ...;");
+	struct str sql = {0};
+	struct link f, b;
+
+	link_forward(&f, m);
+	link_back(&b, m);
+	if (m->cut.reverse) {
+		str_add(&sql, "ALTER SUBSCRIPTION ");
+		sql_ident(&sql, b.subscription);
+		str_add(&sql, " ENABLE;  -- on the source\n");
+	}
+	link_undo_sql(&sql, "subscription", f.subscription);
+	str_add(&sql, ";  -- on the target");
+	(void)step_work(st, ON_SOURCE, m->cut.reverse ? "wake the reverse link, drop the forward subscription" : "drop the forward subscription", work_back_run, NULL, str_text(&sql));
+	str_fini(&sql);
 }
 
 /* from: facts of the side that is closed. */
-static void plan_rest(struct plan *p, const struct migration *m, const struct facts *from, const struct link *l)
+static void plan_behind_fence(struct plan *p, const struct migration *m, const struct facts *from, const struct link *l)
 {
 	enum where to = (enum where)l->to;
-	char *title = xasprintf("From here on the %s is the primary.", side_name(l->to));
 	struct step *st = plan_step(p, "tripwire", "look that nobody slipped through", "The slot must be empty; what came past the fence is brought over, and looked at again.");
+	char *sql = xasprintf("ALTER SUBSCRIPTION ... DISABLE;  -- on the %s\nSELECT count(*) FROM pg_logical_slot_peek_binary_changes(...);  -- on the %s: 0", side_name(l->to), side_name(l->from));
 
-	(void)step_work(st, to, "put the subscription to sleep, look into its slot", work_tripwire, NULL,
-		"ALTER SUBSCRIPTION ... DISABLE;\nSELECT count(*) FROM pg_logical_slot_peek_binary_changes(...);  -- 0");
+	(void)step_work(st, to, "put the subscription to sleep, look into its slot", work_tripwire, NULL, sql);
+	free(sql);
 	st = plan_step(p, "sequences", "bring the sequences over", "Replication does not carry them; every one gets the last value of the side that is closed.");
 	(void)step_work(st, to, "set every sequence", work_sequences, NULL, "SELECT setval(<each>, last_value, is_called);");
 	carry_plan(p, m, from, l->to);
@@ -68,10 +80,22 @@ static void plan_rest(struct plan *p, const struct migration *m, const struct fa
 		(void)step_work(st, to, "read both sides, compare every table", work_cut_proof, NULL,
 			"SELECT count(*), sum(<hash of the row>) FROM ONLY <each table>;  -- on both");
 	}
-	st = plan_step(p, "hand-over", "hand over", title);
-	(void)step_work(st, (enum where)SIDE_SOURCE, "stop the clock", work_hand_over, NULL,
-		"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this");
-	operator_hand_over_plan(st, m, l);
+}
+
+/* over: the word stands already. */
+static void plan_rest(struct plan *p, const struct migration *m, const struct facts *from, const struct link *l, bool over)
+{
+	char *title = xasprintf("From here on the %s is the primary.", side_name(l->to));
+
+	if (!over)
+		plan_behind_fence(p, m, from, l);
+	if (!over || m->cut.hold || hook_there(m, HOOK_HAND_OVER)) {
+		struct step *st = plan_step(p, "hand-over", "hand over", title);
+		if (!over)
+			(void)step_work(st, (enum where)SIDE_SOURCE, "stop the clock", work_hand_over, NULL,
+				"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this");
+		operator_hand_over_plan(st, m, l);
+	}
 	if (!l->back)
 		plan_turn(p, m);
 	smoke_plan(p, m, l->to);
@@ -81,9 +105,12 @@ static void plan_rest(struct plan *p, const struct migration *m, const struct fa
 
 static void left(struct action *a, const char *kind, const char *name, const char *what)
 {
+	struct str undo = {0};
+
 	a->left_name = xasprintf("back-%s:%s", kind, name);
 	a->left_what = xstrdup(what);
-	a->left_undo = xasprintf("-- pgusher cleanup or finalize removes the %s %s", kind, name);
+	link_undo_sql(&undo, kind, name);
+	a->left_undo = str_take(&undo);
 }
 
 static void plan_reverse(struct plan *p, const struct migration *m)
@@ -110,29 +137,73 @@ static void plan_prime(struct plan *p, const struct link *l)
 	struct step *st = plan_step(p, "prime", "do once what will be done again", "Sessions are open and everything has been asked before writers wait; so they wait for less.");
 
 	(void)step_work(st, (enum where)l->to, "open the sessions, bring the sequences over a first time", work_prime, NULL,
-		"ALTER SUBSCRIPTION ... SET (synchronous_commit = 'on');\nSELECT setval(<each>, last_value, is_called);\nSELECT pg_replication_slot_advance(...);  -- of the way back");
+		"ALTER SUBSCRIPTION ... SET (synchronous_commit = 'on');\nSELECT setval(<each>, last_value, is_called);\nSELECT pg_replication_slot_advance(...);  -- of the way back, on the target");
 }
 
-static struct cutover_arg *how_of(struct plan *p, int max_outage_s)
+static struct cutover_arg *new_how(int max_outage_s)
 {
 	struct cutover_arg *how = xcalloc(1, sizeof *how);
 
 	how->max_outage_s = max_outage_s;
-	strv_take(&p->owned, (char *)how);
 	return how;
 }
 
-enum err_code rollback_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s, struct err *err)
+/* Both links, side by side; everything is there or not, by then. */
+static void links_undo_sql(struct str *sql, const struct migration *m, bool publications)
 {
-	*out = NULL;
-	if (!src || !dst || !src->db_exists || !dst->db_exists)
-		return err_set(err, ERR_BLOCKED, "both databases must be there to roll back");
-	char *title = xasprintf("%s: roll back, at most %d s without writes", m->name, max_outage_s);
+	struct link l[2];
+
+	link_forward(&l[SIDE_SOURCE], m);
+	link_back(&l[SIDE_TARGET], m);
+	for (int i = 0; i < 2; i++) {
+		const struct link *from = &l[i], *to = &l[i == SIDE_SOURCE ? SIDE_TARGET : SIDE_SOURCE];
+		str_addf(sql, "%s-- on the %s, what is there of:\n", i ? "\n" : "", side_name((enum side)i));
+		link_undo_sql(sql, "subscription", to->subscription);
+		str_add(sql, ";\n");
+		link_undo_sql(sql, "slot", from->slot);
+		str_addc(sql, ';');
+		if (from->own_role && !m->sub.adopt) {
+			str_addc(sql, '\n');
+			link_undo_sql(sql, "role", from->role);
+			str_addc(sql, ';');
+		}
+		if (publications) {
+			str_addc(sql, '\n');
+			link_undo_sql(sql, "publication", from->publication);
+			str_addc(sql, ';');
+		}
+	}
+}
+
+static enum err_code need_both(const struct facts *src, const struct facts *dst, const char *what, struct err *err)
+{
+	if (src && dst && src->db_exists && dst->db_exists)
+		return ERR_OK;
+	return err_set(err, ERR_BLOCKED, "both databases must be there to %s", what);
+}
+
+/* What was over before is looked at, and nobody is asked. */
+static struct plan *begin_over(const struct migration *m, const struct link *l, struct cutover_arg *how)
+{
+	char *title = xasprintf("%s: do what is missing after the hand-over", m->name);
+	struct plan *p = plan_new(title);
+	struct step *st = plan_step(p, "ready", "look how far it came", "The hand-over is done: only what follows it is done again.");
+
+	strv_take(&p->owned, (char *)how);
+	(void)step_work(st, ON_SOURCE, l->back ? "read the word of the rollback" : "read the word of the cutover", work_ready, how,
+		"SELECT obj_description(oid, 'pg_publication') FROM pg_publication ...;");
+	free(title);
+	return p;
+}
+
+static struct plan *begin_rollback(const struct migration *m, struct cutover_arg *how)
+{
+	char *title = xasprintf("%s: roll back, at most %d s without writes", m->name, how->max_outage_s);
 	struct plan *p = plan_new(title);
 	struct step *st = plan_step(p, "ready", "look that everything is ready", "What is not equal or not caught up now would cost time when writers wait.");
-	struct cutover_arg *how = how_of(p, max_outage_s);
 
-	link_back(&how->link, m);
+	free(title);
+	strv_take(&p->owned, (char *)how);
 	(void)step_work(st, ON_TARGET, "compare publication and subscription of the reverse link, catch up", work_ready, how,
 		"SELECT ... FROM pg_publication_tables;  -- equal to the source's pg_subscription_rel, all ready");
 	(void)step_hold(st, "Roll back now?", "Writers of the target wait, then are refused; the old source becomes the primary again, with all that was written on the target.",
@@ -140,48 +211,65 @@ enum err_code rollback_plan(struct plan **out, const struct migration *m, const 
 	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
 	plan_prime(p, &how->link);
 	plan_fences(p, m, &how->link);
-	plan_rest(p, m, dst, &how->link);
-	st = plan_step(p, "unlink", "take the links away", "Neither side follows the other any more; pgusher finalize removes the rest.");
-	(void)step_work(st, ON_TARGET, "remove subscriptions, slots and roles", work_unlink, NULL, "DROP SUBSCRIPTION ...;\nSELECT pg_drop_replication_slot(...);\nDROP ROLE ...;");
-	free(title);
+	return p;
+}
+
+static void plan_unlink(struct plan *p, const struct migration *m)
+{
+	struct step *st = plan_step(p, "unlink", "take the links away", "Neither side follows the other any more; pgusher finalize removes the rest.");
+	struct str sql = {0};
+
+	links_undo_sql(&sql, m, false);
+	(void)step_work(st, ON_TARGET, "remove subscriptions, slots and roles", work_unlink, NULL, str_text(&sql));
+	str_fini(&sql);
+}
+
+enum err_code rollback_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s, bool over, struct err *err)
+{
+	*out = NULL;
+	if (need_both(src, dst, "roll back", err) != ERR_OK)
+		return err->code;
+	struct cutover_arg *how = new_how(max_outage_s);
+	link_back(&how->link, m);
+	struct plan *p = over ? begin_over(m, &how->link, how) : begin_rollback(m, how);
+	plan_rest(p, m, dst, &how->link, over);
+	plan_unlink(p, m);
 	*out = p;
 	return ERR_OK;
 }
 
-enum err_code finalize_plan(struct plan **out, const struct migration *m, bool open_old)
+enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old)
 {
 	char *title = xasprintf("%s: finalize", m->name);
 	struct plan *p = plan_new(title);
-	struct step *st = plan_step(p, "finalize", "remove all that the migration made", "There is no way back after this: the two servers go their own ways.");
-	char *flag = open_old ? xstrdup("open") : NULL;
+	bool left = w->left[SIDE_SOURCE] || w->left[SIDE_TARGET];
+	const char *closed = w->source == PHASE_ROLLED_BACK ? "target" : "old source";
+	struct step *st = left ? plan_step(p, "finalize", "remove all that the migration made", "There is no way back after this: the two servers go their own ways.")
+			       : plan_step(p, "finalize", "look that nothing is left", "Neither server has anything of this migration.");
+	char *flag = open_old ? xstrdup("open") : NULL, *ask = xasprintf(open_old ? "Remove the links, and open the %s to writers?" : "Remove the links, and leave the %s closed?", closed);
+	struct str sql = {0};
 
 	if (flag)
 		strv_take(&p->owned, flag);
-	(void)step_hold(st, open_old ? "Remove the links, and open the old server to writers?" : "Remove the links, and leave the old server closed?",
-			"Subscriptions, slots, publications and roles of this migration, on both sides.", m->end[SIDE_SOURCE].dbname);
-	(void)step_work(st, ON_SOURCE, "remove them, look that nothing is left", work_finalize, flag,
-		"DROP SUBSCRIPTION ...;\nSELECT pg_drop_replication_slot(...);\nDROP PUBLICATION ...;\nDROP ROLE ...;");
+	if (left) /* else there is nothing to ask for */
+		(void)step_hold(st, ask, "Subscriptions, slots, publications and roles of this migration, on both sides.", m->end[SIDE_SOURCE].dbname);
+	links_undo_sql(&sql, m, true);
+	(void)step_work(st, ON_SOURCE, "remove them, look that nothing is left", work_finalize, flag, str_text(&sql));
+	str_fini(&sql);
+	free(ask);
 	free(title);
 	*out = p;
 	return ERR_OK;
 }
 
-enum err_code cutover_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s,
-			   struct err *err)
+static struct plan *begin_cutover(const struct migration *m, struct cutover_arg *how)
 {
-	*out = NULL;
-	if (!src || !dst || !src->db_exists || !dst->db_exists)
-		return err_set(err, ERR_BLOCKED, "both databases must be there to cut over");
-	if (m->sub.adopt && migration_cut_verify(m) != VERIFY_CHECKSUM) {
-		err_set(err, ERR_BLOCKED, "what the subscription %s had lost before it was taken over cannot be seen in any LSN", m->sub.adopt);
-		return err_hint(err, "let every row be compared: [cutover] verify = checksum");
-	}
-	char *title = xasprintf("%s: cut over, at most %d s without writes", m->name, max_outage_s);
+	char *title = xasprintf("%s: cut over, at most %d s without writes", m->name, how->max_outage_s);
 	struct plan *p = plan_new(title);
 	struct step *st = plan_step(p, "ready", "look that everything is ready", "What is not equal or not caught up now would cost time when writers wait.");
-	struct cutover_arg *how = how_of(p, max_outage_s);
 
-	link_forward(&how->link, m);
+	free(title);
+	strv_take(&p->owned, (char *)how);
 	(void)step_work(st, ON_SOURCE, "compare publication and subscription, catch up", work_ready, how,
 		"SELECT ... FROM pg_publication_tables;  -- equal to the target's pg_subscription_rel, all ready");
 	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; can the operator's commands be run, may the application's role log in");
@@ -192,8 +280,23 @@ enum err_code cutover_plan(struct plan **out, const struct migration *m, const s
 		plan_reverse(p, m);
 	plan_prime(p, &how->link);
 	plan_fences(p, m, &how->link);
-	plan_rest(p, m, src, &how->link);
-	free(title);
+	return p;
+}
+
+enum err_code cutover_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s,
+			   bool over, struct err *err)
+{
+	*out = NULL;
+	if (need_both(src, dst, "cut over", err) != ERR_OK)
+		return err->code;
+	if (m->sub.adopt && migration_cut_verify(m) != VERIFY_CHECKSUM) {
+		err_set(err, ERR_BLOCKED, "what the subscription %s had lost before it was taken over cannot be seen in any LSN", m->sub.adopt);
+		return err_hint(err, "let every row be compared: [cutover] verify = checksum");
+	}
+	struct cutover_arg *how = new_how(max_outage_s);
+	link_forward(&how->link, m);
+	struct plan *p = over ? begin_over(m, &how->link, how) : begin_cutover(m, how);
+	plan_rest(p, m, src, &how->link, over);
 	*out = p;
 	return ERR_OK;
 }

@@ -53,10 +53,16 @@ enum err_code cutover_prepare_fence(struct run *r, struct err *err)
 static void say_writers(struct run *r)
 {
 	static const char sql[] =
-		"SELECT DISTINCT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), extract(epoch FROM now() - a.xact_start)::bigint"
-		" FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.granted"
-		" AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
-		" AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.pid <> pg_backend_pid() ORDER BY 4 DESC LIMIT 5";
+		/* a prepared transaction has no process: the lock on its own number leads to its name */
+		"SELECT DISTINCT CASE WHEN a.pid IS NOT NULL THEN format('pid %s (%s %s, for %s s)', a.pid, a.usename, a.application_name, age)"
+		"  ELSE format('the prepared transaction %L (%s, for %s s; COMMIT PREPARED or ROLLBACK PREPARED ends it)', p.gid, p.owner, age) END, age"
+		" FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
+		" LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction"
+		" LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid,"
+		" LATERAL (SELECT extract(epoch FROM now() - coalesce(a.xact_start, p.prepared))::bigint) t (age)"
+		" WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+		" AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.pid IS DISTINCT FROM pg_backend_pid()"
+		" AND (a.pid IS NOT NULL OR p.gid IS NOT NULL) ORDER BY 2 DESC NULLS LAST LIMIT 5";
 	struct session *s;
 	struct str line = {0};
 	struct err err;
@@ -65,7 +71,7 @@ static void say_writers(struct run *r)
 	if (cutover_on(r, r->cutover->link.from, &s, &err) != ERR_OK || session_exec(s, sql, 0, NULL, 5000, &res, &err) != ERR_OK)
 		return;
 	for (int i = 0; i < PQntuples(res); i++)
-		str_addf(&line, "%spid %s (%s %s, for %s s)", i ? ", " : "", cell(res, i, 0), cell(res, i, 1), cell(res, i, 2), cell(res, i, 3));
+		str_addf(&line, "%s%s", i ? ", " : "", cell(res, i, 0));
 	PQclear(res);
 	if (line.len)
 		run_note(r, "who writes", "%s", str_text(&line));
@@ -174,7 +180,8 @@ enum err_code work_drain(struct run *r, const void *arg, struct err *err)
 enum err_code cutover_end_sessions(struct run *r, enum side side, struct err *err)
 {
 	static const char sql[] =
-		"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), count(*) FROM pg_stat_activity WHERE datname = current_database()"
+		"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), count(*), left(string_agg(format('pid %s (%s %s)', pid, usename, application_name), ', '), 200)"
+		" FROM pg_stat_activity WHERE datname = current_database()"
 		" AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> $1 AND backend_start < $2::timestamptz";
 	char app[64], *now = NULL;
 	struct session *s;
@@ -191,13 +198,16 @@ enum err_code cutover_end_sessions(struct run *r, enum side side, struct err *er
 		if (rc != ERR_OK)
 			break;
 		int64_t n = cell_i64(res, 0, 1);
-		PQclear(res);
 		told = told > n ? told : n;
+		if (n > 0 && clock_mono_us() > deadline) {
+			err_set(err, ERR_TIMEOUT, "%lld session%s on the %s %s told to end and did not within %d s: %s", (long long)n, n == 1 ? "" : "s", side_name(side),
+				n == 1 ? "was" : "were", QUIET_MS / 1000, cell(res, 0, 2));
+			rc = err_hint(err, "look at that process on its server: it is stopped, or waits for a disk or for the network");
+		}
+		PQclear(res);
 		if (n == 0)
 			break;
-		if (clock_mono_us() > deadline)
-			rc = err_set(err, ERR_TIMEOUT, "%lld sessions on the %s do not end", (long long)n, side_name(side));
-		else
+		if (rc == ERR_OK)
 			rc = cutover_pause(r, 2, err);
 	}
 	free(now);

@@ -65,6 +65,10 @@ static enum err_code settle_old(struct run *r, const struct link *l, const struc
 		if (rc == ERR_OK)
 			rc = cutover_end_sessions(r, l->from, err);
 	}
+	if (rc == ERR_OK)
+		cutover_say_open(r, l->from);
+	if (rc == ERR_OK && !open)
+		cutover_say_stays_closed(r, l->from, true);
 	if (rc == ERR_OK && open)
 		run_note(r, "the old server", "the %s is written to again, and nobody follows it", side_name(l->from));
 	else if (rc == ERR_OK)

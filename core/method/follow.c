@@ -302,20 +302,7 @@ static void write_down(struct run *r, const char *kind, const char *what, const 
 
 	xreplace(&e->title, what);
 	xreplace(&e->text, str_eq(kind, "subscription") ? "target" : "source");
-	if (str_eq(kind, "slot")) {
-		str_add(&undo, "SELECT pg_drop_replication_slot(");
-		sql_literal(&undo, name);
-		str_addc(&undo, ')');
-	} else if (str_eq(kind, "publication")) {
-		str_add(&undo, "DROP PUBLICATION ");
-		sql_ident(&undo, name);
-	} else {
-		static const char *const parts[] = {"ALTER SUBSCRIPTION ", " DISABLE; ALTER SUBSCRIPTION ", " SET (slot_name = NONE); DROP SUBSCRIPTION "};
-		for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-			str_add(&undo, parts[i]);
-			sql_ident(&undo, name);
-		}
-	}
+	link_undo_sql(&undo, kind, name);
 	e->sql = str_take(&undo);
 	run_emit(r, e);
 	free(id);

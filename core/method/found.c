@@ -59,7 +59,7 @@ static enum err_code look_closed(struct run *r, const struct link *l, struct mod
 	if (rc == ERR_OK)
 		rc = phase_read(s, l->publication, &note, err);
 	phase_setting_sql(&undo, r->m->end[l->from].dbname, note.before);
-	if (rc == ERR_OK && note.phase == PHASE_FENCED)
+	if (rc == ERR_OK && phase_unfinished(note.phase))
 		add(out, l->from, cutover_left_name(r->m, l), l->back ? "the target refuses writes" : "the source refuses writes", str_text(&undo));
 	else if (rc == ERR_OK && note.phase == PHASE_CUT_OVER)
 		run_note(r, "closed", "the %s was closed for good, and stays so: the %s is the primary; to open it: %s", side_name(l->from), side_name(l->to), str_text(&undo));

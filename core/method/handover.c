@@ -1,4 +1,5 @@
 /* Behind the fence: what slipped through, sequences, the proof, and the hand-over. Declared in cutover_in.h. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "pg/choice.h"
 
 #define QUIET_MS 10000 /* for a walsender to end whose subscription sleeps */
+#define PROBE_MS 60000 /* for the source to answer again when it went away under the hand-over */
 #define TRIPS 3        /* how often somebody may slip through before we give up */
 
 /* ---- tripwire ---- */
@@ -143,11 +145,68 @@ static void say_outage(struct run *r)
 	str_fini(&parts);
 }
 
+/* A session of ours that the server may still have ends first: it could go on to its COMMIT behind our back. */
+static enum err_code read_the_word(struct run *r, int pid, enum phase *found, bool *definite, struct err *err)
+{
+	char text[16];
+	const char *params[] = {text, r->app};
+	struct session *s;
+	struct phase_note note;
+	struct link f;
+	PGresult *res;
+	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, err);
+
+	link_forward(&f, r->m);
+	(void)snprintf(text, sizeof text, "%d", pid);
+	if (rc == ERR_OK)
+		rc = session_exec(s, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1::int AND pid <> pg_backend_pid() AND application_name = left($2, 63)",
+				  2, params, 0, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	*definite = PQntuples(res) == 0;
+	PQclear(res);
+	if (!*definite)
+		return ERR_OK;
+	rc = phase_read(s, f.publication, &note, err);
+	*found = note.phase;
+	phase_fini(&note);
+	return rc;
+}
+
+/* The answer to the COMMIT of the word was lost: whether it stands is for the server to say, as soon as it answers again. */
+static enum err_code ask_for_the_word(struct run *r, int pid, enum phase wanted, struct err *err)
+{
+	struct pollfd cancel = {.fd = r->cancel->fd, .events = POLLIN};
+	int64_t deadline = clock_deadline(PROBE_MS);
+	struct err why = {0}, first = *err;
+	enum phase found = PHASE_NONE;
+	bool definite = false;
+
+	cancel_end_at(r->cancel, 0); /* whatever it takes: nobody else can say it */
+	run_note(r, "hand-over", "the source's answer was lost in it: the source is asked whether it happened");
+	while (!definite || why.code != ERR_OK) {
+		why = (struct err){0};
+		(void)read_the_word(r, pid, &found, &definite, &why);
+		if (definite && why.code == ERR_OK)
+			break;
+		if (cancel_raised(r->cancel) || clock_mono_us() > deadline) {
+			(void)err_hint(err, "whether the hand-over happened is not known, since the source does not answer; pgusher %s again, when it does, goes on from what is so",
+				       r->cutover->link.back ? "rollback" : "cutover");
+			return err->code;
+		}
+		(void)poll(&cancel, 1, 100);
+	}
+	run_note(r, "hand-over", found == wanted ? "the source says that it happened" : "the source says that it did not happen");
+	*err = found == wanted ? (struct err){0} : first;
+	return err->code;
+}
+
 /* The word that counts stands on the source, whichever way it goes. */
 static enum err_code say_the_word(struct run *r, struct err *err)
 {
 	struct cutover *c = r->cutover;
-	const char *db = r->m->end[SIDE_SOURCE].dbname;
+	const char *db = r->m->end[SIDE_SOURCE].dbname, *before = c->link.back ? c->source_before : c->before;
+	enum phase word = c->link.back ? PHASE_ROLLED_BACK : PHASE_CUT_OVER;
 	struct session *s;
 	struct link f;
 	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, err);
@@ -155,8 +214,9 @@ static enum err_code say_the_word(struct run *r, struct err *err)
 	link_forward(&f, r->m);
 	if (rc != ERR_OK)
 		return rc;
-	return c->link.back ? phase_write(s, db, f.publication, PHASE_ROLLED_BACK, c->source_before, err)
-			    : phase_write(s, db, f.publication, PHASE_CUT_OVER, c->before, err);
+	int pid = session_backend_pid(s);
+	rc = phase_write(s, db, f.publication, word, before, err);
+	return rc == ERR_LOST || rc == ERR_TIMEOUT ? ask_for_the_word(r, pid, word, err) : rc;
 }
 
 /* The source is open again: sessions that began while it was closed would not know, and the target is closed for good. */
@@ -227,7 +287,9 @@ enum err_code work_hand_over(struct run *r, const void *arg, struct err *err)
 	c->handed = true;
 	cancel_end_at(r->cancel, 0);
 	cutover_part(r, "hand-over");
-	cutover_say_thawed(r, l); /* the freeze is no leftover any more: it stays on purpose */
+	cutover_say_thawed(r, l); /* the freeze is no leftover of an interrupted one any more: it stays on purpose */
+	cutover_say_stays_closed(r, l->from, false);
+	cutover_say_open(r, l->to);
 	phase_setting_sql(&thawing, r->m->end[l->from].dbname, "");
 	say_outage(r);
 	run_note(r, "hand-over", "the primary is %s; %zu sequences stand where the %s's stood", label, c->sequences, side_name(l->from));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "method/smoke.h"
+#include "pg/logical.h"
 #include "watch/ready.h"
 #include "watch/watch.h"
 
@@ -42,6 +43,25 @@ static void say_conditions(struct tally *t)
 		say(t, c[i].id, c[i].title, c[i].verdict, c[i].value, c[i].todo[0] ? c[i].todo : NULL);
 	watch_free(w);
 	free(dir);
+}
+
+/* What a row filter or a list of columns keeps back is on the source alone: the new primary would be without it. */
+static void say_parts(struct tally *t)
+{
+	static const char title[] = "every row and column is sent", fix[] = "ALTER PUBLICATION ... SET TABLE without filters and lists of columns, and copy those tables again";
+	const struct facts *f = t->r->facts[SIDE_SOURCE];
+	struct str list = {0};
+	struct link l;
+
+	link_forward(&l, t->r->m);
+	for (size_t i = 0; f && i < f->n_objects; i++)
+		if (str_eq(f->objects[i].kind, "partly published") && str_eq(f->objects[i].name, l.publication) && f->objects[i].bytes != 0)
+			str_addf(&list, "%s%s", list.len ? ", " : "", f->objects[i].detail);
+	if (list.len)
+		say(t, "parts", title, VERDICT_BLOCK, str_text(&list), fix);
+	else
+		say(t, "parts", title, VERDICT_OK, "no row filter, no list of columns", NULL);
+	str_fini(&list);
 }
 
 static bool can_run(const char *file)
@@ -130,6 +150,7 @@ enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 		return ERR_OK;
 	(void)arg;
 	say_conditions(&t);
+	say_parts(&t);
 	say_commands(&t);
 	say_settings(&t);
 	say_address(&t);

@@ -467,7 +467,7 @@ void run_release(struct run *r, bool sweep)
 {
 	struct err err;
 
-	cutover_release(r);
+	(void)cutover_settle(r);
 	if (r->job) {
 		if (sweep)
 			cancel_raise(r->cancel);

@@ -54,7 +54,6 @@ struct run {
 	struct secret replication_password; /* of the role that the subscription logs in as; only here and in the target's catalogue */
 	struct gauge *gauge;
 	struct cutover *cutover; /* while one is on; NULL */
-	enum { CUT_NONE, CUT_TAKEN_BACK, CUT_HANDED, CUT_STUCK } outcome; /* of a cutover that was let go of; stuck: not all of it could be taken back */
 	bool undoing;            /* something is being put right: a journal that cannot be written must not stop that */
 	struct rehearsal *rehearsal; /* while one is on; one block of memory, or NULL */
 	bool one_dumper;        /* pg_dump's sessions got in each other's way: one of them locks all tables before it reads */

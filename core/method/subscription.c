@@ -274,10 +274,10 @@ void subscription_target(struct plan *p, const struct migration *m, const struct
 	free(sql);
 	st = plan_step(p, "catch-up", "wait until the target has caught up",
 		"Every table must be ready, and everything written until now must have arrived. The source may go on writing.");
-	(void)step_work(st, ON_TARGET, "wait for the changes", work_catch_up, NULL,
-		"SELECT pg_logical_emit_message(true, 'pgusher', ...);  -- on the source: a mark in its WAL\n"
+	(void)step_work(st, ON_SOURCE, "wait for the changes", work_catch_up, NULL,
+		"SELECT pg_logical_emit_message(true, 'pgusher', ...);  -- a mark in its WAL\n"
 		"SELECT confirmed_flush_lsn >= '<the mark>' FROM pg_replication_slots ...;\n"
-		"SELECT srsubstate, count(*) FROM pg_subscription_rel GROUP BY 1;  -- all 'r'");
+		"SELECT srsubstate, count(*) FROM pg_subscription_rel GROUP BY 1;  -- on the target: all 'r'");
 	if (m->sub.copy == COPY_NATIVE)
 		(void)step_work(st, ON_TARGET, "bring foreign keys and other constraints back", work_keys_back, NULL,
 			"ALTER TABLE ... ADD CONSTRAINT ... NOT VALID;  -- those that the source has and the target has not\n"

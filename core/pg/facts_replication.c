@@ -49,7 +49,15 @@ static const struct kind kinds[] = {
 	{"subscription here", true, "SELECT subname, (ARRAY[coalesce(subslotname, '')::text] || subpublications)::text, subenabled::int FROM pg_subscription"
 		" WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"},
 	{"slot here", true, "SELECT slot_name, NULL, 0 FROM pg_replication_slots WHERE database = current_database()"},
-	{"publication here", true, "SELECT pubname, NULL, 0 FROM pg_publication"},
+	{"publication here", true, "SELECT pubname, obj_description(oid, 'pg_publication'), 0 FROM pg_publication"},
+	/* row filters and column lists came with 15, truncate with 11 */
+	{"partly published", true, "SELECT p.pubname, " QUALIFIED " || CASE WHEN to_jsonb(r) ->> 'prqual' IS NULL THEN ' (a list of columns)'"
+		"  WHEN to_jsonb(r) ->> 'prattrs' IS NULL THEN ' (a row filter)' ELSE ' (a row filter and a list of columns)' END, 1, c.oid FROM pg_publication_rel r"
+		" JOIN pg_publication p ON p.oid = r.prpubid JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" WHERE to_jsonb(r) ->> 'prqual' IS NOT NULL OR to_jsonb(r) ->> 'prattrs' IS NOT NULL"},
+	{"partly published", true, "SELECT p.pubname, 'no ' || concat_ws(', no ', CASE WHEN NOT pubinsert THEN 'INSERT' END, CASE WHEN NOT pubupdate THEN 'UPDATE' END,"
+		" CASE WHEN NOT pubdelete THEN 'DELETE' END, CASE WHEN to_jsonb(p) ->> 'pubtruncate' = 'false' THEN 'TRUNCATE' END), 0 FROM pg_publication p"
+		" WHERE NOT (pubinsert AND pubupdate AND pubdelete) OR to_jsonb(p) ->> 'pubtruncate' = 'false'"},
 	{"followed", true, "SELECT " QUOTED ", s.subname, 0, c.oid FROM pg_subscription_rel l"
 		" JOIN pg_subscription s ON s.oid = l.srsubid JOIN pg_class c ON c.oid = l.srrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
 		" WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"},

@@ -95,6 +95,26 @@ void link_back(struct link *l, const struct migration *m)
 	link_named(l, m, "_back");
 }
 
+void link_undo_sql(struct str *sql, const char *kind, const char *name)
+{
+	static const struct { const char *kind, *before[4]; } words[] = {
+		{"subscription", {"ALTER SUBSCRIPTION ", " DISABLE; ALTER SUBSCRIPTION ", " SET (slot_name = NONE); DROP SUBSCRIPTION "}},
+		{"publication", {"DROP PUBLICATION "}},
+		{"role", {"DROP OWNED BY ", "; DROP ROLE "}},
+	};
+
+	if (str_eq(kind, "slot")) {
+		str_add(sql, "SELECT pg_drop_replication_slot(");
+		sql_literal(sql, name);
+		str_addc(sql, ')');
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		for (size_t k = 0; str_eq(words[i].kind, kind) && words[i].before[k]; k++) {
+			str_add(sql, words[i].before[k]);
+			sql_ident(sql, name);
+		}
+}
+
 static char *conninfo(struct endpoint e, const char *host, const char *port, const char *role, const char *password, bool leader)
 {
 	struct str s = {0};

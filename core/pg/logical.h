@@ -21,6 +21,9 @@ void link_back(struct link *l, const struct migration *m);
 /* As `to` reaches `from`. password NULL: a placeholder for people. Caller wipes and frees. */
 char *link_conninfo(const struct migration *m, const struct link *l, const char *password);
 
+/* The statements that remove one part by hand; kind: "subscription", "slot", "publication" or "role". */
+void link_undo_sql(struct str *sql, const char *kind, const char *name);
+
 /* The role the subscription logs in as; caller frees. The migration is settled. */
 char *subscription_role(const struct migration *m);
 /* Whether a table travels by replication; leaf partitions do, their parents need not. */

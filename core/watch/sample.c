@@ -30,7 +30,8 @@ static const struct column columns[] = {
 	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
 	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
-	COL(REAL, full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, reverse_not),
+	COL(REAL, full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
+	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, reverse_not),
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
@@ -153,6 +154,30 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 		    "the target falls behind: %s, %s", fmt_bytes(b, sizeof b, (double)s->lag_bytes), fmt_secs(t, sizeof t, s->lag_s));
 }
 
+#define DOWN_LOOKS 5 /* a worker that was just started, or starts again, is not seen for a moment */
+
+/* A rollback depends on it. */
+static void of_way_back(const struct watch_sample *s, struct list *l)
+{
+	char b[32], t[32];
+
+	if (s->back_lacks == BACK_DISABLED)
+		add(l, "way back", VERDICT_BLOCK, "ALTER SUBSCRIPTION ... ENABLE on the old server: it goes on where it stopped; until then its slot keeps WAL on the new primary",
+		    "the old server does not follow: its subscription is disabled, and a rollback would wait for it");
+	else if (s->back_lacks != BACK_WHOLE)
+		add(l, "way back", VERDICT_BLOCK, "a rollback is not possible any more: what is written now is on the new primary alone, and a migration the other way would bring it back. "
+		    "pgusher finalize removes what is left", "the old server does not follow any more: %s is gone", s->back_lacks == BACK_NO_SLOT ? "the slot on the new primary" : "its subscription");
+	else if (s->back_down)
+		add(l, "way back", s->back_down >= DOWN_LOOKS ? VERDICT_BLOCK : VERDICT_WARN, "the old server's log says why: can it reach the new primary? A rollback waits for it, and its slot keeps WAL there; "
+		    "pgusher finalize gives the way back up", "the old server does not follow: no worker of the reverse link is connected");
+	else if (s->way_back && s->lag_bytes > BEHIND_BYTES && s->lag_s > BEHIND_S && s->level_s < 0)
+		add(l, "way back", VERDICT_WARN, "a rollback would have to wait for it: look at the old server's disk and CPU", "the old server falls behind: %s, %s",
+		    fmt_bytes(b, sizeof b, (double)s->lag_bytes), fmt_secs(t, sizeof t, s->lag_s));
+	if (s->back_held_bytes > HELD_BYTES)
+		add(l, "back held", VERDICT_WARN, "let the old server catch up, or give the way back up by pgusher finalize", "the reverse link's slot keeps %s of WAL on the new primary's disk",
+		    fmt_bytes(b, sizeof b, (double)s->back_held_bytes));
+}
+
 /* Nothing is to follow any more; who has not noticed? */
 static void of_rest(const struct watch_sample *s, struct list *l)
 {
@@ -184,7 +209,10 @@ size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_A
 	struct list l = {.v = out};
 
 	of_ends(s, &l);
-	if (s->handed_over) {
+	if (s->rolled_back || s->finalized) {
+		/* nothing follows, on purpose */
+	} else if (s->handed_over) {
+		of_way_back(s, &l);
 		of_rest(s, &l);
 	} else {
 		of_slot(s, &l);
@@ -201,6 +229,10 @@ const char *watch_word(const struct watch_sample *s)
 
 	if (watch_alarms(s, a) > 0 && a[0].verdict == VERDICT_BLOCK)
 		return "trouble";
+	if (s->finalized)
+		return "finalized";
+	if (s->rolled_back)
+		return "rolled back";
 	if (s->handed_over)
 		return "cut over";
 	if (s->ready < s->tables)

@@ -52,11 +52,20 @@ struct watch_sample {
 	int64_t fenced;                         /* 1: the source refuses writes for a cutover that has not come to its end */
 	int64_t talkers;                        /* client sessions on the old source, without ours; -1: not known */
 	char who_talks[600];                    /* talkers.h; "" */
+	int64_t rolled_back;                    /* 1: the source says that it is the primary again: nothing follows any more, on purpose */
+	int64_t finalized;                      /* 1: the journal says that the migration was ended: the same */
+	/* after a cutover lag_bytes, lag_s and the rates are the reverse link's: how far the old server is behind the new primary */
+	int64_t way_back;                       /* 1: there is a reverse link, or a part of one */
+	int64_t back_down;                      /* looks in a row that saw no worker of it connected */
+	int64_t back_held_bytes;                /* WAL that its slot keeps on the new primary */
+	int64_t back_lacks;                     /* enum back_lacks */
 	/* each minute */
 	int64_t sequences_behind;               /* on the source further than on the target; -1: not looked yet */
 	char drift[400];                        /* tables whose columns differ, or that are not on both sides; "": none */
 	char reverse_not[160];                  /* why the target cannot feed a reverse link; "": it can */
 };
+
+enum back_lacks { BACK_WHOLE, BACK_DISABLED, BACK_NO_SUBSCRIPTION, BACK_NO_SLOT };
 
 struct watch_alarm {
 	const char *id;        /* stable, a constant: "lag" */
@@ -69,7 +78,7 @@ struct watch_alarm {
 size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS]);
 /* Whatever the target confirms, a synchronous standby of it has as well: a failover loses nothing. */
 bool watch_is_safe(const struct watch_sample *s);
-/* "streaming", "copying", "behind", "trouble", "cut over": one word for the whole. */
+/* "streaming", "copying", "behind", "trouble", "cut over", "rolled back", "finalized": one word for the whole. */
 const char *watch_word(const struct watch_sample *s);
 
 json_t *watch_sample_json(const struct watch_sample *s); /* new reference; with the alarms */

@@ -9,9 +9,11 @@
 #include "base/clock.h"
 #include "pg/logical.h"
 #include "pg/patience.h"
+#include "pg/phase.h"
 #include "pg/session.h"
 #include "pg/tables.h"
 #include "watch/guard.h"
+#include "watch/reverse.h"
 #include "watch/serverlog.h"
 #include "watch/talkers.h"
 
@@ -39,6 +41,7 @@ struct watch {
 	size_t n_started;
 	int64_t log_us, log_worker; /* the last look into it, monotonic, and which worker it was about */
 	char origin[24];       /* of the subscription: pg_16396 */
+	bool reversed;         /* the pace is the reverse link's */
 };
 
 struct watch *watch_new(const struct migration *m, const char *state_dir, const char *app, struct cancel *cancel)
@@ -65,6 +68,11 @@ void watch_free(struct watch *w)
 	free(w->app);
 	free(w->path);
 	free(w);
+}
+
+void watch_finalized(struct watch *w)
+{
+	w->s.finalized = 1;
 }
 
 void watch_forget(const char *state_dir)
@@ -358,7 +366,7 @@ static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *
 
 /* ---- after a cutover: who has not noticed? ---- */
 
-/* The source's own word (method/phase.h writes it). */
+/* The source's own word (pg/phase.h writes it). */
 static void look_who_is_left(struct watch *w)
 {
 	struct watch_sample *s = &w->s;
@@ -367,13 +375,35 @@ static void look_who_is_left(struct watch *w)
 
 	if (ask(w, SIDE_SOURCE, "SELECT coalesce(string_agg(obj_description(oid, 'pg_publication'), ''), '') FROM pg_publication WHERE pubname = $1", w->m->sub.publication, &r, &err) != ERR_OK)
 		return;
-	s->handed_over = str_starts(cell(r, 0, 0), "pgusher cut over:");
-	s->fenced = str_starts(cell(r, 0, 0), "pgusher fenced");
+	enum phase phase = phase_of_comment(cell(r, 0, 0));
+	s->handed_over = phase == PHASE_CUT_OVER;
+	s->rolled_back = phase == PHASE_ROLLED_BACK;
+	s->fenced = phase == PHASE_FENCED;
 	PQclear(r);
 	s->talkers = -1;
 	s->who_talks[0] = '\0';
 	if (s->handed_over)
 		(void)talkers_ask(w->end[SIDE_SOURCE], ASK_MS, &s->talkers, s->who_talks, sizeof s->who_talks, &err);
+}
+
+/* From the hand-over on it is the old server that follows. True: there is a reading. */
+static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
+{
+	struct watch_sample *s = &w->s;
+	int64_t down = s->back_down;
+	struct link back;
+	struct err err;
+
+	link_back(&back, w->m);
+	if (!s->handed_over || !s->source_ok || !s->target_ok ||
+	    reverse_ask(w->end[SIDE_SOURCE], w->end[SIDE_TARGET], &back, ASK_MS, s, now, &err) != ERR_OK)
+		return false;
+	if (s->back_down)
+		s->back_down = down + 1;
+	if (!w->reversed)
+		w->pace = (struct watch_pace){.n = 0}; /* what was read before is of the other way */
+	w->reversed = true;
+	return s->way_back && s->back_lacks == BACK_WHOLE;
 }
 
 /* ---- each minute: do both sides still have the same columns, and how far are sequences? ---- */
@@ -492,8 +522,12 @@ void watch_take(struct watch *w, struct watch_sample *out)
 		look_who_is_left(w);
 	if (s->source_ok && s->target_ok && s->sub_exists)
 		look_at_failover(w, confirmed);
+	struct reverse_reading back;
+	bool reverse = look_at_way_back(w, &back);
 	s->at_us = clock_wall_us();
-	if (s->source_ok && s->slot_exists && s->target_ok)
+	if (reverse)
+		watch_pace_add(&w->pace, s->at_us, back.current, back.confirmed, back.held, commits);
+	else if (s->source_ok && s->slot_exists && s->target_ok && !s->handed_over)
 		watch_pace_add(&w->pace, s->at_us, current, confirmed, s->held_bytes, commits);
 	watch_pace_tell(&w->pace, s);
 	s->within_s = watch_pace_within(&w->pace, w->m->cut.max_lag_bytes);

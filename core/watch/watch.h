@@ -18,6 +18,8 @@ void watch_free(struct watch *w);
 void watch_take(struct watch *w, struct watch_sample *out);
 /* The subscription's tables as they are now (pg/tables.h); caller frees *text. */
 enum err_code watch_tables(struct watch *w, char **text, struct err *err);
+/* The migration was ended: what is not there any more is no trouble. */
+void watch_finalized(struct watch *w);
 /* The target was compared: its present timeline is the one to be on. */
 void watch_forget(const char *state_dir);
 

@@ -140,6 +140,21 @@ static void alarms(void **state)
 	s.talkers = 2;
 	strcpy(s.who_talks, "2 of app from 10.0.0.7");
 	expect(&s, VERDICT_WARN, "2 sessions are still on the old server: 2 of app");
+	s.talkers = 0; /* the way back: a worker that is missing for a moment, for longer, and parts that are gone */
+	s.way_back = s.back_down = 1;
+	expect(&s, VERDICT_WARN, "no worker of the reverse link is connected");
+	s.back_down = 5;
+	expect(&s, VERDICT_BLOCK, "no worker of the reverse link is connected");
+	s.back_lacks = BACK_DISABLED;
+	expect(&s, VERDICT_BLOCK, "its subscription is disabled");
+	s.back_lacks = BACK_NO_SLOT;
+	expect(&s, VERDICT_BLOCK, "the slot on the new primary is gone");
+	s.handed_over = 0;
+	s.rolled_back = 1; /* nothing follows, on purpose */
+	assert_int_equal(watch_alarms(&s, a), 0);
+	assert_string_equal(watch_word(&s), "rolled back");
+	s.finalized = 1;
+	assert_string_equal(watch_word(&s), "finalized");
 }
 
 static void there_and_back_as_text(void **state)

@@ -89,7 +89,7 @@ static int draw_left(const struct wizard *w, int y, int x, int end, int width)
 		(void)put(y, x, 10, R_DIM, "Left");
 		const char *name = strchr(e->id, ':');
 		if (!str_empty(e->sql))
-			(void)putf(y++, x + 10, width - 10, R_WARN, "%s; to remove it: %s", e->title ? e->title : e->id, e->sql);
+			(void)putf(y++, x + 10, width - 10, R_WARN, "%s; to %s it: %s", e->title ? e->title : e->id, strstr(e->id, "closed:") ? "open" : "remove", e->sql);
 		else
 			(void)putf(y++, x + 10, width - 10, R_WARN, "%s: %s", e->title ? e->title : "", name ? name + 1 : e->id);
 	}

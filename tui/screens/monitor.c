@@ -221,8 +221,40 @@ static void draw_conditions(const struct wizard *w, const struct watch_sample *s
 	}
 }
 
+/* How far the old server is behind: a rollback waits for that, and is not possible without. */
+static int draw_way_back(const struct model *m, const struct watch_sample *s, int y, int x, int width)
+{
+	char b[32], t[32], how[64];
+	int spark = width / 3;
+
+	(void)put(y, x, LABEL, R_DIM, "way back");
+	if (!s->way_back) {
+		(void)put(y++, x + LABEL, width - LABEL, R_DIM, "none: what is written from now on is on the target alone");
+		return y;
+	}
+	trend(s, how, sizeof how);
+	put_spark(m, false, y, x + LABEL, spark);
+	(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TITLE, "%s  %s  %s", fmt_bytes(b, sizeof b, (double)s->lag_bytes),
+		   s->lag_s < 0 ? "?" : fmt_secs(t, sizeof t, s->lag_s), how);
+	(void)putf(y++, x + LABEL, width - LABEL, R_DIM, "that far the old server is behind; the slot on the target keeps %s", fmt_bytes(b, sizeof b, (double)s->back_held_bytes));
+	return y;
+}
+
+/* It is over, one way or the other. */
+static void draw_over(const struct watch_sample *s, int y, int x, int end, int width)
+{
+	(void)put(y, x, LABEL, R_DIM, "primary");
+	y += put_lines(y, x + LABEL, 3, width - LABEL, R_TEXT, s->finalized ? "each server stands for itself: the migration was finalized, and nothing of it is left"
+		       : "the source, as before the cutover; the target refuses writes, and nothing follows any more");
+	y = draw_alarms(s, y + 1, x, end, width) + 1;
+	if (y < end && !s->finalized)
+		(void)put(y, x, LABEL, R_DIM, "next");
+	if (y < end && !s->finalized)
+		(void)put_lines(y, x + LABEL, end - y, width - LABEL, R_TEXT, "F finalizes: everything that the migration made is removed");
+}
+
 /* The target is the primary: who still talks to the old one, and what is kept for a way back. */
-static void draw_after(const struct watch_sample *s, int y, int x, int end, int width)
+static void draw_after(const struct model *m, const struct watch_sample *s, int y, int x, int end, int width)
 {
 	char b[32];
 
@@ -233,6 +265,7 @@ static void draw_after(const struct watch_sample *s, int y, int x, int end, int 
 		y += put_lines(y, x + LABEL, 4, width - LABEL, R_WARN, s->who_talks);
 	else
 		(void)put(y++, x + LABEL, width - LABEL, s->talkers == 0 ? R_GOOD : R_DIM, s->talkers == 0 ? "nobody talks to the old server any more" : "who talks to the old server is not known");
+	y = draw_way_back(m, s, y, x, width);
 	(void)put(y, x, LABEL, R_DIM, "slot");
 	(void)putf(y++, x + LABEL, width - LABEL, R_TEXT, s->slot_exists ? "%s keeps %s of WAL on the old server; F removes it" : "%s is gone", s->slot,
 		   fmt_bytes(b, sizeof b, (double)s->held_bytes));
@@ -253,8 +286,10 @@ static void draw_head_line(const struct watch_sample *s, int y, int x, int width
 	(void)putf(y, x, width, str_eq(word, "trouble") ? R_BAD : str_eq(word, "behind") ? R_WARN : R_GOOD, "%s", word);
 	if (old > STALE_S)
 		(void)putf(y, x + 12, width - 12, R_WARN, "STALE: this is %s old", fmt_secs(age, sizeof age, old));
+	else if (s->finalized || s->rolled_back)
+		(void)put(y, x + 12, width - 12, R_DIM, s->finalized ? "nothing is left of the migration" : "nothing follows any more");
 	else if (s->handed_over)
-		(void)putf(y, x + 12, width - 12, R_DIM, "%s sleeps: the target is the primary", s->subscription);
+		(void)putf(y, x + 12, width - 12, R_DIM, "%s is over: the target is the primary", s->subscription);
 	else
 		(void)putf(y, x + 12, width - 12, R_DIM, str_eq(word, "trouble") ? "%s" : "%s follows its source", s->subscription);
 }
@@ -285,8 +320,12 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 		return;
 	}
 	draw_head_line(&s, y, x, width);
+	if (s.rolled_back || s.finalized) {
+		draw_over(&s, y + 2, x, end, width);
+		return;
+	}
 	if (s.handed_over) {
-		draw_after(&s, y + 2, x, end, width);
+		draw_after(&w->model, &s, y + 2, x, end, width);
 		return;
 	}
 	bool roomy = h > 22;
@@ -317,6 +356,13 @@ static bool handed_over(const struct wizard *w)
 	return w->model.sample && watch_sample_from_text(&s, w->model.sample->text) && s.handed_over;
 }
 
+static bool rolled_back(const struct wizard *w)
+{
+	struct watch_sample s;
+
+	return w->model.sample && watch_sample_from_text(&s, w->model.sample->text) && s.rolled_back;
+}
+
 static void on_abandon(struct wizard *w, const char *typed)
 {
 	if (!typed)
@@ -327,7 +373,7 @@ static void on_abandon(struct wizard *w, const char *typed)
 
 static void abandon(struct wizard *w)
 {
-	if (handed_over(w)) {
+	if (handed_over(w) || rolled_back(w)) {
 		wizard_say(w, R_TEXT, "it was cut over: F finalizes, which removes all that is left of it");
 		return;
 	}
@@ -338,7 +384,9 @@ static void abandon(struct wizard *w)
 
 static void cut_over(struct wizard *w)
 {
-	if (handed_over(w) && !wizard_half_way(w))
+	if (rolled_back(w))
+		wizard_say(w, R_TEXT, "it was rolled back: F finalizes, then begin anew");
+	else if (handed_over(w) && !wizard_half_way(w))
 		wizard_say(w, R_TEXT, "it was cut over: the target is the primary");
 	else
 		cutover_begin(w, CHANGE_CUTOVER);
@@ -346,7 +394,7 @@ static void cut_over(struct wizard *w)
 
 static void rehearse(struct wizard *w)
 {
-	if (handed_over(w))
+	if (handed_over(w) || rolled_back(w))
 		wizard_say(w, R_TEXT, "it was cut over: there is nothing to rehearse");
 	else
 		cutover_begin(w, CHANGE_REHEARSE);
@@ -362,7 +410,7 @@ static void roll_back(struct wizard *w)
 
 static void finalize(struct wizard *w)
 {
-	if (handed_over(w))
+	if (handed_over(w) || rolled_back(w))
 		cutover_begin(w, CHANGE_FINALIZE);
 	else
 		wizard_say(w, R_TEXT, "nothing was cut over yet; x gives the replication up");

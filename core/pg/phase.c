@@ -1,15 +1,32 @@
-#include "method/phase.h"
+#include "pg/phase.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Each begins a comment; what was set before follows. */
 static const char *const words[] = {
+	[PHASE_OPENED] = "pgusher opens this database again; before: ",
 	[PHASE_FENCED] = "pgusher fenced this database for a moment; before: ",
 	[PHASE_CUT_OVER] = "pgusher cut over: another server is the primary; before: ",
 	[PHASE_ROLLED_BACK] = "pgusher rolled back to this database; before: ",
 };
 #define PHASES (sizeof words / sizeof *words)
+
+enum phase phase_of_comment(const char *text)
+{
+	for (size_t i = PHASE_OPENED; i < PHASES; i++)
+		if (text && str_starts(text, words[i]))
+			return (enum phase)i;
+	return PHASE_NONE;
+}
+
+enum phase phase_in(const struct facts *f, const char *publication)
+{
+	for (size_t i = 0; f && i < f->n_objects; i++)
+		if (str_eq(f->objects[i].kind, "publication here") && str_eq(f->objects[i].name, publication))
+			return phase_of_comment(f->objects[i].detail);
+	return PHASE_NONE;
+}
 
 enum err_code phase_read(struct session *s, const char *publication, struct phase_note *out, struct err *err)
 {
@@ -21,9 +38,9 @@ enum err_code phase_read(struct session *s, const char *publication, struct phas
 	if (rc != ERR_OK)
 		return rc;
 	const char *text = PQntuples(res) ? cell(res, 0, 0) : "";
-	for (size_t i = PHASE_FENCED; i < PHASES; i++)
-		if (str_starts(text, words[i]))
-			*out = (struct phase_note){.phase = (enum phase)i, .before = xstrdup(text + strlen(words[i]))};
+	enum phase phase = phase_of_comment(text);
+	if (phase != PHASE_NONE)
+		*out = (struct phase_note){.phase = phase, .before = xstrdup(text + strlen(words[phase]))};
 	PQclear(res);
 	return ERR_OK;
 }

@@ -1,5 +1,5 @@
-#ifndef PGUSHER_METHOD_PHASE_H
-#define PGUSHER_METHOD_PHASE_H
+#ifndef PGUSHER_PG_PHASE_H
+#define PGUSHER_PG_PHASE_H
 /*
  * phase - how far a cutover or rollback has come, as it stands on the servers themselves: in the COMMENT of a link's publication, on
  * the side that the link comes from. It is written in one transaction with default_transaction_read_only of the database, so that a
@@ -12,10 +12,17 @@
 
 enum phase {
 	PHASE_NONE,        /* nothing of ours: the side is written to */
+	PHASE_OPENED,      /* open again, but sessions that began while it was closed may not know it yet: they are to be ended */
 	PHASE_FENCED,      /* closed for a cutover or rollback that has not come to its hand-over: to be opened again */
 	PHASE_CUT_OVER,    /* closed for good: the other side is the primary */
 	PHASE_ROLLED_BACK, /* open again: a rollback came to its hand-over */
 };
+
+/* A cutover or rollback that did not come to its hand-over left something to do on the side. */
+static inline bool phase_unfinished(enum phase p)
+{
+	return p == PHASE_OPENED || p == PHASE_FENCED;
+}
 
 struct phase_note {
 	enum phase phase;
@@ -25,6 +32,10 @@ struct phase_note {
 /* ERR_OK and PHASE_NONE when there is no such publication. *out is freed with phase_fini. */
 enum err_code phase_read(struct session *s, const char *publication, struct phase_note *out, struct err *err);
 void phase_fini(struct phase_note *n);
+/* The same of a publication's comment that was read elsewhere; NULL is fine. */
+enum phase phase_of_comment(const char *text);
+/* By what was read of a side. */
+enum phase phase_in(const struct facts *f, const char *publication);
 /* In one transaction: PHASE_FENCED and PHASE_CUT_OVER close the database, the others set it back to what it was before. */
 enum err_code phase_write(struct session *s, const char *db, const char *publication, enum phase phase, const char *before, struct err *err);
 /* What default_transaction_read_only of the session's database is set to; "" when it is not. Caller frees. */

@@ -1,0 +1,50 @@
+/* A sample of a replication as a line, with its alarms below it. Declared in plain_in.h. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "plain_in.h"
+#include "watch/sample.h"
+
+static void say_pace(const struct watch_sample *s)
+{
+	char lag[32], age[32], apply[32], wal[32], held[32];
+
+	(void)printf("%-9s %s behind, %s; applies %s/s, source writes %s/s; %lld of %lld tables ready; slot keeps %s\n", watch_word(s),
+		     fmt_bytes(lag, sizeof lag, (double)s->lag_bytes), s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s),
+		     fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate), (long long)s->ready, (long long)s->tables,
+		     fmt_bytes(held, sizeof held, (double)s->held_bytes));
+}
+
+static void say_after(const struct watch_sample *s)
+{
+	char lag[32], age[32];
+
+	(void)printf("%-9s the target is the primary; %lld session%s on the old server; ", watch_word(s), (long long)s->talkers, s->talkers == 1 ? "" : "s");
+	if (s->way_back)
+		(void)printf("it is %s behind, %s\n", fmt_bytes(lag, sizeof lag, (double)s->lag_bytes), s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s));
+	else
+		(void)printf("no way back\n");
+}
+
+void plain_say_sample(const struct event *e)
+{
+	struct watch_sample s;
+	struct watch_alarm a[WATCH_ALARMS];
+
+	if (!watch_sample_from_text(&s, e->text))
+		return;
+	plain_stamp(s.at_us);
+	if (s.finalized || s.rolled_back)
+		(void)printf("%-9s %s\n", watch_word(&s), s.finalized ? "it was finalized: nothing of the migration is left, and neither server follows the other" :
+			     "the source is the primary again, and nothing follows it; pgusher finalize removes what is left");
+	else if (s.handed_over)
+		say_after(&s);
+	else
+		say_pace(&s);
+	plain_sub("busy", s.busy);
+	plain_sub("writer", s.writer);
+	for (size_t i = 0, n = watch_alarms(&s, a); i < n; i++) {
+		plain_sub(a[i].verdict == VERDICT_BLOCK ? "ALARM" : "warn", a[i].text);
+		plain_sub("  do", a[i].todo);
+	}
+}
