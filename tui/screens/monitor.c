@@ -441,13 +441,14 @@ static void back(struct wizard *w)
 
 static bool valid(const struct wizard *w, int code)
 {
-	bool over = handed_over(w);
+	bool over = handed_over(w), back = rolled_back(w);
 
 	switch (code) {
 	case 'B': return closed_shown(w);
-	case 'b': case 'F': return over;
-	case 'c': return !over || wizard_half_way(w);
-	case 'R': case 'x': return !over;
+	case 'b': return over;
+	case 'F': return over || back;
+	case 'c': return !back && (!over || wizard_half_way(w));
+	case 'R': case 'x': return !over && !back;
 	default: return true;
 	}
 }
