@@ -227,7 +227,7 @@ static char *told(void *arg, const char *id)
 	return text;
 }
 
-static char *app_name(const struct migration *m, const char *id)
+char *attempt_app_name(const struct migration *m, const char *id)
 {
 	/* the server keeps 63 bytes: the run's id must survive */
 	return xasprintf("pgusher %.32s %s", m->name, id);
@@ -241,7 +241,7 @@ void attempt_quiet(struct route *route, const struct model *seen)
 
 	if (!seen || !seen->begin || !seen->begin->id)
 		return;
-	char *app = app_name(m, seen->begin->id);
+	char *app = attempt_app_name(m, seen->begin->id);
 	for (int i = 0; i < 2; i++) /* one that cannot be reached is found so by whoever needs it */
 		if ((sides & (1u << i)) && route_open(route, (enum side)i, &err) == ERR_OK)
 			(void)run_sweep(&m->end[i], (enum side)i, app, &err);
@@ -254,7 +254,7 @@ void attempt_init_run(struct run *r, struct attempt *a, const struct plan *p, co
 			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .told = told, .arg = a};
 	r->facts[SIDE_SOURCE] = a->survey->facts[SIDE_SOURCE];
 	r->facts[SIDE_TARGET] = a->survey->facts[SIDE_TARGET];
-	r->app = app_name(a->m, id);
+	r->app = attempt_app_name(a->m, id);
 }
 
 static bool follows(const struct migration *m)

@@ -1,5 +1,6 @@
 /* The clean-up of an attempt: by its journal, or, without one, by what the servers say. Declared in attempt.h. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "attempt.h"
 #include "attempt_in.h"
@@ -51,17 +52,33 @@ static enum err_code say_what_stays(struct attempt *a, enum err_code rc, struct 
 	return err_hint(err, "start pgusher cleanup again when both sides are there, or give the commands above; a slot that stays keeps WAL until the source's disk is full");
 }
 
-/* Nothing is written down here: the servers are asked. *out NULL: they know of nothing. */
+/* Whether there is a journal at all: then what is on the disk is in it, or is kept on purpose. */
+static bool journal_there(const struct migration *m)
+{
+	char *dir = migration_state_dir(m), *path = journal_path(dir);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	free(dir);
+	return there;
+}
+
+/* Nothing is written down here: the servers and the disk are asked. *out NULL: they know of nothing. */
 static enum err_code find_left(struct attempt *a, struct model **out, struct err *err)
 {
 	struct plan *none = plan_new("look for what was left");
 	struct model *found = xcalloc(1, sizeof *found);
 	struct run r;
 	char *id = attempt_new_id();
+	struct err away[2];
+	enum err_code rc = ERR_OK;
 
 	model_init(found);
 	attempt_init_run(&r, a, none, NULL, id);
-	enum err_code rc = found_on_servers(&r, found, err);
+	if (a->m->method == METHOD_SUBSCRIPTION)
+		rc = found_on_servers(&r, found, away, err);
+	if (rc == ERR_OK && !journal_there(a->m) && !a->m->dump.keep)
+		found_on_disk(&r, found);
 	run_release(&r, rc == ERR_CANCELLED);
 	plan_free(none);
 	free(id);
@@ -71,6 +88,27 @@ static enum err_code find_left(struct attempt *a, struct model **out, struct err
 	}
 	*out = found;
 	return rc;
+}
+
+/* How old, how large, and what runs; the last is ended, as nobody else works on it. */
+static enum err_code look_closer(struct attempt *a, const struct model *seen, bool found, struct leftover *l, struct err *err)
+{
+	struct plan *none = plan_new("look at what was left");
+	struct run r;
+	char *id = attempt_new_id(), *theirs = !found && seen->begin && seen->begin->id ? attempt_app_name(a->m, seen->begin->id) : NULL;
+	enum err_code rc = ERR_OK;
+
+	attempt_init_run(&r, a, none, NULL, id);
+	leftover_look(&r, seen, theirs, l);
+	run_release(&r, false);
+	if (theirs && model_unfinished(seen) && !cancel_raised(a->cancel)) {
+		attempt_quiet(a->route, seen);
+		rc = leftover_end_processes(theirs, err);
+	}
+	plan_free(none);
+	free(theirs);
+	free(id);
+	return cancel_raised(a->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
 }
 
 /* What was found becomes the story of an attempt that begins with it. */
@@ -83,42 +121,62 @@ static enum err_code write_found(struct attempt *a, const struct model *found, s
 	return rc;
 }
 
-enum err_code attempt_cleanup(struct attempt *a, struct err *err)
+static enum err_code nothing_there(const struct attempt *a, struct err *err)
 {
-	struct model *seen = attempt_load(a->m, true);
-	bool found = !seen && a->m->method == METHOD_SUBSCRIPTION;
+	char *dir = migration_state_dir(a->m);
+	bool asked = a->m->method == METHOD_SUBSCRIPTION;
+
+	err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here%s", a->m->name, asked ? ", nor is on the servers" : "");
+	(void)err_hint(err, "looked in %s%s", dir, asked ? ", and on both servers" : "; an attempt that another host or login ran is in its state_dir");
+	free(dir);
+	return err->code;
+}
+
+/* From the question to the last word; the journal is open. */
+static enum err_code remove_all(struct attempt *a, const struct model *seen, bool found, const struct leftover *l, char **id, struct err *err)
+{
 	struct plan *p = NULL;
 	struct run r = {0};
 	struct err ignored;
+
+	if (cleanup_plan(&p, a->m, seen, l, &ignored) != ERR_OK)
+		return ERR_OK;
+	enum err_code rc = attempt_begin(a, found ? NULL : seen, id, err);
+	if (rc == ERR_OK && found)
+		rc = write_found(a, seen, err);
+	if (rc == ERR_OK)
+		rc = attempt_announce(a, p, err);
+	if (rc == ERR_OK) {
+		attempt_init_run(&r, a, p, NULL, *id);
+		rc = run_plan(&r, err);
+		run_release(&r, rc == ERR_CANCELLED);
+	}
+	plan_free(p);
+	return rc;
+}
+
+enum err_code attempt_cleanup(struct attempt *a, struct err *err)
+{
+	struct model *seen = attempt_load(a->m, true);
+	struct err ignored;
+	struct leftover l = {0};
+	bool found = !seen;
 	char *id = NULL;
 
 	enum err_code rc = found ? find_left(a, &seen, err) : ERR_OK;
 	if (rc != ERR_OK)
 		return rc;
-	if (!seen) {
-		char *dir = migration_state_dir(a->m);
-		err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here%s", a->m->name, found ? ", nor is on the servers" : "");
-		(void)err_hint(err, "looked in %s%s", dir, found ? ", and on both servers" : "; an attempt that another host or login ran is in its state_dir");
-		free(dir);
-		return err->code;
-	}
+	if (!seen)
+		return nothing_there(a, err);
 	a->sink->dir = migration_state_dir(a->m);
 	rc = journal_open(&a->sink->j, a->sink->dir, err);
 	if (rc == ERR_OK)
 		rc = attempt_take_story(a, found ? NULL : seen, err);
 	bool opened = rc == ERR_OK;
-	if (rc == ERR_OK && cleanup_plan(&p, a->m, seen, &ignored) == ERR_OK) {
-		rc = attempt_begin(a, found ? NULL : seen, &id, err);
-		if (rc == ERR_OK && found)
-			rc = write_found(a, seen, err);
-		if (rc == ERR_OK)
-			rc = attempt_announce(a, p, err);
-		if (rc == ERR_OK) {
-			attempt_init_run(&r, a, p, NULL, id);
-			rc = run_plan(&r, err);
-			run_release(&r, rc == ERR_CANCELLED);
-		}
-	}
+	if (rc == ERR_OK)
+		rc = look_closer(a, seen, found, &l, err);
+	if (rc == ERR_OK)
+		rc = remove_all(a, seen, found, &l, &id, err);
 	if (opened && rc != ERR_OK && id)
 		rc = say_what_stays(a, rc, err);
 	if (opened && rc == ERR_OK) {
@@ -126,8 +184,8 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 	} else if (opened && id && seen->end && seen->end->state == ST_DONE) { /* it had ended well, and still has */
 		(void)sink_emit(a->sink, event_dup(seen->end), &ignored);
 	}
+	leftover_fini(&l);
 	free(id);
-	plan_free(p);
 	attempt_forget(seen);
 	attempt_close(a);
 	return rc;

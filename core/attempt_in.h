@@ -11,6 +11,8 @@ void attempt_init_run(struct run *r, struct attempt *a, const struct plan *p, co
 struct model *attempt_load(const struct migration *m, bool left_too);
 /* Reads it again, now that nobody else can write. seen: NULL for a new attempt. */
 enum err_code attempt_take_story(struct attempt *a, const struct model *seen, struct err *err);
+/* application_name of all that an attempt starts. Caller frees. */
+char *attempt_app_name(const struct migration *m, const char *id);
 /* Caller frees. */
 char *attempt_new_id(void);
 /* Begins, or goes on with `seen`. Caller frees *id. */

@@ -438,12 +438,8 @@ static enum err_code cleanup(struct engine *e, struct err *err)
 
 	if (rc == ERR_OK)
 		rc = ask_passwords(e, err);
-	if (rc == ERR_OK) {
-		struct model *seen = attempt_unfinished(&e->m);
-		attempt_quiet(&e->route, seen);
-		attempt_forget(seen);
+	if (rc == ERR_OK)
 		rc = attempt_cleanup(&a, err);
-	}
 	forget_survey(e);
 	return rc;
 }

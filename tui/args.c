@@ -117,7 +117,7 @@ void args_help(FILE *f)
 		"  pgusher cutover -c FILE      subscription: make the target the primary; --rehearse first; --max-outage SECONDS, --abort\n"
 		"  pgusher rollback -c FILE     and back again: the old source becomes the primary, nothing is lost; the same options\n"
 		"  pgusher finalize -c FILE     remove all that the migration made; --thaw: open the old server to writers\n"
-		"  pgusher cleanup -c FILE      remove what an unfinished attempt left\n"
+		"  pgusher cleanup -c FILE      list what an unfinished attempt left, and remove it\n"
 		"\n"
 		"  -c, --config FILE   settings (pgusher --sample prints a commented one)\n"
 		"  -y, --yes           accept warnings of the preflight (which is written down)\n"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "method/found.h"
 #include "method/hook.h"
 #include "method/operator.h"
 #include "method/subscription.h"
@@ -69,7 +70,7 @@ static void remove_left(struct plan *p, struct step *st, const struct migration 
 		a->removes = xstrdup(left->id);
 }
 
-enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, struct err *err)
+enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, struct err *err)
 {
 	struct str list = {0};
 	const char *database = NULL;
@@ -82,15 +83,19 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 			continue;
 		const char *db = after(e->id, "database:") ? after(e->id, "database:") : after(e->id, "content:");
 		database = db ? db : database;
-		str_addf(&list, "%s%s: %s", n++ ? "\n" : "", e->title ? e->title : e->id, e->sql ? e->sql : e->id);
+		const char *about = l ? l->about.v[i] : "";
+		str_addf(&list, "%s%s%s%s%s%s: %s", n++ ? "\n" : "", str_eq(e->title, LEFT_FOUND) || str_eq(e->title, LEFT_MAYBE) || !e->title ? e->id : e->title, *about ? " (" : "", about, *about ? ")" : "",
+			 str_starts(e->id, "dump:") || (e->title && strstr(e->title, " on the ")) ? "" : str_eq(e->text, "source") ? " on the source" : " on the target", e->sql ? e->sql : e->id);
 	}
 	if (n == 0) {
 		str_fini(&list);
 		return err_set(err, ERR_BLOCKED, "the attempt left nothing behind");
 	}
+	for (size_t i = 0; l && i < l->beside.n; i++)
+		str_addf(&list, "\n%s", l->beside.v[i]);
 	bool way_back = false;
 	for (size_t i = 0; i < seen->left.n; i++)
-		way_back |= !seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, "back-subscription:");
+		way_back |= !seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, "back-subscription:") && !str_eq(seen->left.v[i].last->title, LEFT_MAYBE);
 	char *title = xasprintf("%s: clean up", m->name);
 	struct plan *p = plan_new(title);
 	struct step *st = plan_step(p, "cleanup", "remove what the attempt left",

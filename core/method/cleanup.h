@@ -2,10 +2,11 @@
 #define PGUSHER_METHOD_CLEANUP_H
 /* cleanup - a plan that removes what an unfinished attempt left, newest first, after one question. Pure. */
 #include "journal/model.h"
+#include "method/leftover.h"
 #include "pg/facts.h"
 #include "plan/plan.h"
 
-/* ERR_BLOCKED: nothing is left. */
-enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, struct err *err);
+/* l: what more is to be told of it; NULL: nothing. ERR_BLOCKED: nothing is left. */
+enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, struct err *err);
 
 #endif

@@ -150,13 +150,34 @@ static enum err_code with_name(struct session *s, const char *before, const char
 	return rc;
 }
 
-/* A side whose database is not there has nothing in it either. */
-static enum err_code reach_database(struct run *r, enum side side, struct session **s, bool *there, struct err *err)
+static const char slot_sql[] = "SELECT database FROM pg_replication_slots WHERE slot_name = $1",
+	subscription_sql[] = "SELECT (SELECT datname FROM pg_database d WHERE d.oid = subdbid) FROM pg_subscription WHERE subname = $1";
+
+/*
+ * A side whose database is not there has nothing in it either; but one that was renamed took it along, and a slot goes on holding WAL: both are
+ * seen from every database of the server. sql: in which one it is, by $1; NULL: that cannot be seen.
+ */
+static enum err_code reach_database(struct run *r, enum side side, const char *sql, const char *name, struct session **s, bool *there, struct err *err)
 {
 	enum err_code rc = run_session(r, side, NULL, s, err);
+	PGresult *res;
 
 	*there = rc == ERR_OK;
-	return rc == ERR_SQL && strcmp(err->sqlstate, "3D000") == 0 ? ERR_OK : rc;
+	if (rc != ERR_SQL || strcmp(err->sqlstate, "3D000") != 0)
+		return rc;
+	if (!sql)
+		return ERR_OK;
+	rc = run_session(r, side, r->m->end[side].maintenance_db, s, err);
+	if (rc == ERR_OK)
+		rc = exec1(*s, sql, name, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	if (PQntuples(res) > 0) {
+		err_set(err, ERR_SQL, "there is no database %s on the %s, but %s is in the database %s", r->m->end[side].dbname, side_name(side), name, cell(res, 0, 0));
+		rc = err_hint(err, "it was renamed: give dbname its new name in the settings, and clean up again");
+	}
+	PQclear(res);
+	return rc;
 }
 
 /* The walsender of a subscription that was just disabled needs a moment to see it. */
@@ -199,7 +220,7 @@ enum err_code replication_drop_slot(struct run *r, enum side side, const char *n
 {
 	struct session *s;
 	bool there;
-	enum err_code rc = reach_database(r, side, &s, &there, err);
+	enum err_code rc = reach_database(r, side, slot_sql, name, &s, &there, err);
 
 	return there ? drop_slots(r, s, "slot_name = $1 AND database = current_database()", name, err) : rc;
 }
@@ -221,7 +242,7 @@ enum err_code replication_drop_subscription(struct run *r, enum side side, const
 	struct session *s;
 	bool there;
 	PGresult *res;
-	enum err_code rc = reach_database(r, side, &s, &there, err);
+	enum err_code rc = reach_database(r, side, subscription_sql, name, &s, &there, err);
 
 	if (!there)
 		return rc;
@@ -246,7 +267,7 @@ enum err_code replication_drop_publication(struct run *r, enum side side, const 
 {
 	struct session *s;
 	bool there;
-	enum err_code rc = reach_database(r, side, &s, &there, err);
+	enum err_code rc = reach_database(r, side, NULL, name, &s, &there, err);
 
 	return there ? with_name(s, "SET lock_timeout = '5s'; DROP PUBLICATION IF EXISTS ", name, "; RESET lock_timeout", err) : rc;
 }
@@ -256,16 +277,18 @@ enum err_code replication_drop_role(struct run *r, enum side side, const char *n
 	struct session *s;
 	bool there;
 	PGresult *res;
-	enum err_code rc = reach_database(r, side, &s, &there, err);
+	enum err_code rc = reach_database(r, side, NULL, name, &s, &there, err);
 
-	if (!there)
+	if (rc == ERR_OK && !there) /* roles are of the whole server */
+		rc = run_session(r, side, r->m->end[side].maintenance_db, &s, err);
+	if (rc != ERR_OK)
 		return rc;
 	rc = exec1(s, "SELECT 1 FROM pg_roles WHERE rolname = $1", name, &res, err);
 	if (rc != ERR_OK)
 		return rc;
 	bool exists = PQntuples(res) > 0;
 	PQclear(res);
-	if (exists && with_name(s, "DROP OWNED BY ", name, "", err) != ERR_OK) { /* only for those who are members of it: 16 and newer, no superuser */
+	if (exists && with_name(s, "DROP OWNED BY ", name, "", err) != ERR_OK && there) { /* only for those who are members of it: 16 and newer, no superuser */
 		char *db = xstrdup(r->m->end[side].dbname);
 		struct str sql = {0};
 		str_add(&sql, "REVOKE ALL ON DATABASE ");

@@ -1,8 +1,12 @@
 #include "method/found.h"
 
+#include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "host/place.h"
 #include "method/cutover_in.h"
+#include "method/dump.h"
 
 static void add(struct model *out, enum side side, char *id, const char *what, const char *sql)
 {
@@ -43,7 +47,7 @@ static enum err_code look(struct run *r, enum side side, const struct link *from
 		const char *kind = cell(res, i, 0);
 		bool back = str_eq(kind, "subscription") ? to_here->back : from_here->back;
 		const char *word = str_eq(kind, "role") && !back ? "replication-role" : kind;
-		add(out, side, xasprintf("%s%s:%s", back ? "back-" : "", word, cell(res, i, 1)), "found on the server", cell(res, i, 2));
+		add(out, side, xasprintf("%s%s:%s", back ? "back-" : "", word, cell(res, i, 1)), LEFT_FOUND, cell(res, i, 2));
 	}
 	PQclear(res);
 	return ERR_OK;
@@ -68,18 +72,89 @@ static enum err_code look_closed(struct run *r, const struct link *l, struct mod
 	return rc;
 }
 
-enum err_code found_on_servers(struct run *r, struct model *out, struct err *err)
+/* It did not answer: all that may be there. What removes it looks first, so that what is not does no harm. */
+static void may_be(struct run *r, enum side side, const struct link *from_here, const struct link *to_here, struct model *out)
+{
+	const char *back = from_here->back ? "back-" : "", *come_back = to_here->back ? "back-" : "";
+	char *sql;
+
+	if (from_here->own_role && !r->m->sub.adopt) {
+		sql = xasprintf("DROP OWNED BY \"%s\"; DROP ROLE \"%s\"", from_here->role, from_here->role);
+		add(out, side, xasprintf("%s:%s", from_here->back ? "back-role" : "replication-role", from_here->role), LEFT_MAYBE, sql);
+		free(sql);
+	}
+	sql = xasprintf("DROP PUBLICATION \"%s\"", from_here->publication);
+	add(out, side, xasprintf("%spublication:%s", back, from_here->publication), LEFT_MAYBE, sql);
+	free(sql);
+	sql = xasprintf("SELECT pg_drop_replication_slot('%s')", from_here->slot);
+	add(out, side, xasprintf("%sslot:%s", back, from_here->slot), LEFT_MAYBE, sql);
+	free(sql);
+	sql = xasprintf("ALTER SUBSCRIPTION \"%s\" DISABLE; ALTER SUBSCRIPTION \"%s\" SET (slot_name = NONE); DROP SUBSCRIPTION \"%s\"", to_here->subscription,
+			to_here->subscription, to_here->subscription);
+	add(out, side, xasprintf("%ssubscription:%s", come_back, to_here->subscription), LEFT_MAYBE, sql);
+	free(sql);
+}
+
+enum err_code found_on_servers(struct run *r, struct model *out, struct err away[2], struct err *err)
 {
 	struct link f, b;
 
 	link_forward(&f, r->m);
 	link_back(&b, r->m);
-	enum err_code rc = look(r, SIDE_SOURCE, &f, &b, out, err);
-	if (rc == ERR_OK)
-		rc = look(r, SIDE_TARGET, &b, &f, out, err);
-	if (rc == ERR_OK)
-		rc = look_closed(r, &f, out, err);
-	if (rc == ERR_OK) /* opened first */
-		rc = look_closed(r, &b, out, err);
-	return rc;
+	away[SIDE_SOURCE] = away[SIDE_TARGET] = (struct err){0};
+	(void)look(r, SIDE_SOURCE, &f, &b, out, &away[SIDE_SOURCE]);
+	(void)look(r, SIDE_TARGET, &b, &f, out, &away[SIDE_TARGET]);
+	if (away[SIDE_SOURCE].code != ERR_OK && away[SIDE_TARGET].code != ERR_OK)
+		return (*err = away[SIDE_SOURCE]).code;
+	if (away[SIDE_SOURCE].code != ERR_OK)
+		may_be(r, SIDE_SOURCE, &f, &b, out);
+	if (away[SIDE_TARGET].code != ERR_OK)
+		may_be(r, SIDE_TARGET, &b, &f, out);
+	if (away[f.from].code == ERR_OK) /* opened first */
+		(void)look_closed(r, &f, out, &away[f.from]);
+	if (away[b.from].code == ERR_OK)
+		(void)look_closed(r, &b, out, &away[b.from]);
+	return ERR_OK;
+}
+
+/* NAME-20260131-120000, or with .pgdump behind it: the words of dump_path */
+static bool is_dump(const char *name, const char *migration)
+{
+	size_t n = strlen(migration);
+	const char *p = name + n;
+
+	if (strncmp(name, migration, n) != 0 || *p++ != '-')
+		return false;
+	for (const char *like = "dddddddd-dddddd"; *like; like++, p++)
+		if (*like == 'd' ? *p < '0' || *p > '9' : *p != *like)
+			return false;
+	return *p == '\0' || str_eq(p, ".pgdump");
+}
+
+void found_on_disk(struct run *r, struct model *out)
+{
+	char *path = dump_path(r->m, NULL), *slash = strrchr(path, '/'), *list = NULL;
+	struct strv names = {0};
+	struct err err;
+
+	*(slash ? slash : path) = '\0';
+	if (r->m->tools_prefix.n) {
+		if (place_output(&r->m->tools_prefix, (const char *const[]){"ls", "-1", "--", path, NULL}, r->cancel, &list, &err) == ERR_OK)
+			strv_split(&names, list, "\n");
+	} else {
+		DIR *d = opendir(path);
+		for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+			strv_add(&names, e->d_name);
+		if (d)
+			(void)closedir(d);
+	}
+	for (size_t i = 0; i < names.n && !r->m->dump.use_file; i++) {
+		char *sql = xasprintf("rm -rf %s/%s", path, names.v[i]);
+		if (is_dump(names.v[i], r->m->name))
+			add(out, SIDE_SOURCE, xasprintf("dump:%s/%s", path, names.v[i]), LEFT_FOUND, sql);
+		free(sql);
+	}
+	strv_fini(&names);
+	free(list);
+	free(path);
 }

@@ -7,7 +7,15 @@
 #include "journal/model.h"
 #include "method/run.h"
 
-/* Fills `left` of the model with events, the last to be removed first. Both sides must be there. */
-enum err_code found_on_servers(struct run *r, struct model *out, struct err *err);
+#define LEFT_FOUND "found, not written down"
+#define LEFT_MAYBE "not asked, may be there"
+
+/*
+ * Fills `left` of the model with events, the last to be removed first. Of a side that does not answer it is all that may be there, so that
+ * a later clean-up comes back to it (LEFT_MAYBE); away[side] then says why. An error when neither side answers.
+ */
+enum err_code found_on_servers(struct run *r, struct model *out, struct err away[2], struct err *err);
+/* Dumps of the migration where they would be written, by their names: name-DATE-TIME. What is kept on purpose looks the same. */
+void found_on_disk(struct run *r, struct model *out);
 
 #endif
