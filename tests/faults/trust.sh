@@ -75,7 +75,7 @@ drop_target
 lab psql b postgres -c 'CREATE DATABASE shop TEMPLATE template0' >/dev/null
 ini before a shop b shop 'transfer = file'
 kill_at before restore/2
-until_true 120 sh -c "[ -n \"\$(tests/lab/lab psql b shop -At -c \"SELECT 1 FROM pg_tables WHERE schemaname = 'public' LIMIT 1\")\" ] || ! pgrep -f 'pg_restore.*dbname=shop'"
+until_true 120 sh -c "[ -n \"\$(tests/lab/lab psql b shop -At -c \"SELECT 1 FROM pg_tables WHERE schemaname = 'public' LIMIT 1\")\" ] || ! pgrep -f 'pg_restore.*port=$(get b PORT) ' >/dev/null"
 ok 'clean-up of a database that was there before: not all is gone' exits 1 pgusher cleanup before --yes --confirm shop
 ok 'clean-up of a database that was there before: says so' says before 'except for role:app, content:shop'
 
