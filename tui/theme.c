@@ -174,6 +174,23 @@ static void load_all(void)
 	load_dir(PGUSHER_SHARE "/themes");
 }
 
+/* The nearest of the eight: the parts of a colour that are strong in it. 16..231: a cube of 6; 232..255: greys. */
+static short of_eight(short c)
+{
+	int rgb[3], max = 0, out = 0;
+
+	if (c < 16)
+		return (short)(c & 7);
+	for (int i = 0; i < 3; i++) {
+		int step = c >= 232 ? 0 : (c - 16) / (i == 0 ? 36 : i == 1 ? 6 : 1) % 6;
+		rgb[i] = c >= 232 ? 8 + 10 * (c - 232) : step ? 55 + 40 * step : 0;
+		max = rgb[i] > max ? rgb[i] : max;
+	}
+	for (int i = 0; i < 3; i++)
+		out |= (max >= 60 && rgb[i] * 10 >= max * 6) << i;
+	return (short)out;
+}
+
 static void apply(void)
 {
 	const struct theme *t = &themes[current];
@@ -182,7 +199,7 @@ static void apply(void)
 		ready[r] = t->attr[r];
 		if (!term_colours())
 			continue;
-		short fg = t->fg[r] < COLORS ? t->fg[r] : (short)(t->fg[r] & 7), bg = t->bg[r] < COLORS ? t->bg[r] : (short)(t->bg[r] & 7);
+		short fg = t->fg[r] < COLORS ? t->fg[r] : of_eight(t->fg[r]), bg = t->bg[r] < COLORS ? t->bg[r] : of_eight(t->bg[r]);
 		(void)init_pair((short)(r + 1), fg, bg);
 		ready[r] |= (unsigned long)COLOR_PAIR(r + 1);
 	}

@@ -134,15 +134,15 @@ static void draw_summary(struct wizard *w, int y, int x, int h, int width)
 	line[0] = (char)toupper((unsigned char)line[0]);
 	y += put_lines(y, x, 3, width, good ? R_GOOD : end ? R_WARN : R_TEXT, line);
 	free(line);
+	if (end && !str_empty(end->hint)) { /* before all that may have no room */
+		(void)put(++y, x, 10, R_DIM, "Next");
+		y += put_lines(y, x + 10, 3, width - 10, R_TITLE, end->hint);
+	}
 	y = draw_story(w, y + 1, x, width);
 	y = draw_proofs(w, y, x, bottom - 4, width);
 	y = draw_issues(w, y, x, bottom - 3, width);
 	y = draw_notes(w, y, x, bottom - 2, width);
-	y = draw_left(w, y, x, bottom - 1, width);
-	if (end && end->hint && y < bottom) {
-		(void)put(y, x, 10, R_DIM, "Next");
-		(void)put_lines(y, x + 10, bottom - y, width - 10, R_TITLE, end->hint);
-	}
+	(void)draw_left(w, y, x, bottom - 1, width);
 	char *dir = migration_state_dir(w->m);
 	(void)putf(bottom, x, width, R_DIM, "report: %s/report.md", dir);
 	free(dir);
