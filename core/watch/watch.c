@@ -373,7 +373,11 @@ static void look_who_is_left(struct watch *w)
 	struct err err;
 	PGresult *r;
 
-	if (ask(w, SIDE_SOURCE, "SELECT coalesce(string_agg(obj_description(oid, 'pg_publication'), ''), '') FROM pg_publication WHERE pubname = $1", w->m->sub.publication, &r, &err) != ERR_OK)
+	/* the name of one that was taken over is the subscription's to know, which may be gone: then the word is enough */
+	static const char sql[] = "SELECT coalesce(max(obj_description(oid, 'pg_publication')), '') FROM pg_publication"
+		" WHERE ($1 = '' OR pubname = $1) AND obj_description(oid, 'pg_publication') ~ '^pgusher (cut over:|fenced)'";
+
+	if (ask(w, SIDE_SOURCE, sql, w->m->sub.adopt ? "" : w->m->sub.publication, &r, &err) != ERR_OK)
 		return;
 	enum phase phase = phase_of_comment(cell(r, 0, 0));
 	s->handed_over = phase == PHASE_CUT_OVER;

@@ -47,6 +47,8 @@ lab psql b shop -q -c 'SET session_replication_role = replica' -c "INSERT INTO \
 ok 'cut over' exits 0 pgusher cutover hand --confirm shop
 ok 'the source refuses writes' bash -c "! tests/lab/lab psql a shop -qc 'INSERT INTO forgotten VALUES (1)' 2>/dev/null"
 ok 'the next number follows' test "$(lab psql b shop -At -c "SELECT last_value FROM \"we\"\"ird Таблица_id_seq\"")" = "$(lab psql a shop -At -c "SELECT last_value FROM \"we\"\"ird Таблица_id_seq\"")"
+"$PGUSHER" watch -c "$WORK/hand.ini" --once >"$WORK/hand.out" 2>&1 </dev/null # exit status 1 while the load still talks to the old one
+ok 'the watch sees that it was cut over' says hand 'the target is the primary'
 tests/lab/load point w b shop
 wrote() { [ -n "$(lab psql b shop -At -c "SELECT 1 FROM pg_stat_activity WHERE datname = 'shop' AND application_name LIKE '%load%' LIMIT 1")" ]; }
 until_true 10 wrote
