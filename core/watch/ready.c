@@ -68,8 +68,8 @@ static void of_tables(const struct watch_sample *s, struct list *l)
 	if (s->sequences_behind < 0)
 		add(l, "same", "same tables and columns", VERDICT_INFO, "wait a moment", "not compared yet");
 	else
-		add(l, "same", "same tables and columns", s->drift[0] ? VERDICT_BLOCK : VERDICT_OK, "make the same change on the target; add new tables to the publication and refresh",
-		    "%s", s->drift[0] ? s->drift : "yes");
+		add(l, "same", "same tables and columns", s->drift[0] ? VERDICT_BLOCK : s->drift_less[0] ? VERDICT_WARN : VERDICT_OK,
+		    "make the same change on the target; add new tables to the publication and refresh", "%s", s->drift[0] ? s->drift : s->drift_less[0] ? s->drift_less : "yes");
 }
 
 static void of_lag(const struct watch_sample *s, const struct migration *m, struct list *l)

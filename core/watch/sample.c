@@ -31,7 +31,8 @@ static const struct column columns[] = {
 	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
 	COL(REAL, full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
-	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, reverse_not),
+	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
+	COL(TEXT, drift_lines), COL(INT, drift_ms), COL(TEXT, reverse_not),
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
@@ -149,6 +150,8 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 	if (s->drift[0])
 		add(l, "drift", VERDICT_BLOCK, "make the same change on the target, the source's wider types and new columns there first; a new table must be added to the publication",
 		    "tables differ between source and target: %s", s->drift);
+	if (s->drift_less[0])
+		add(l, "drift_less", VERDICT_WARN, "make them alike before the cutover: after it, the target has what it has", "objects differ between source and target: %.240s", s->drift_less);
 	if (s->source_ok && s->target_ok && s->worker && s->lag_bytes > BEHIND_BYTES && s->lag_s > BEHIND_S && s->level_s < 0)
 		add(l, "behind", VERDICT_WARN, "the source writes faster than the target applies: look at the target's disk and CPU, and at long transactions on the source",
 		    "the target falls behind: %s, %s", fmt_bytes(b, sizeof b, (double)s->lag_bytes), fmt_secs(t, sizeof t, s->lag_s));

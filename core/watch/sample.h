@@ -62,6 +62,9 @@ struct watch_sample {
 	/* each minute */
 	int64_t sequences_behind;               /* on the source further than on the target; -1: not looked yet */
 	char drift[400];                        /* tables whose columns differ, or that are not on both sides; "": none */
+	char drift_less[400];                   /* what differs and stops nothing: indexes, keys, checks; "": nothing */
+	char drift_lines[2000];                 /* both, object by object, a line each (drift.h) */
+	int64_t drift_ms;                       /* how long it took to look; -1: not yet */
 	char reverse_not[160];                  /* why the target cannot feed a reverse link; "": it can */
 };
 

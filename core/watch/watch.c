@@ -12,6 +12,7 @@
 #include "pg/phase.h"
 #include "pg/session.h"
 #include "pg/tables.h"
+#include "watch/drift.h"
 #include "watch/guard.h"
 #include "watch/reverse.h"
 #include "watch/serverlog.h"
@@ -19,7 +20,7 @@
 
 #define ASK_MS 2500        /* an end that takes longer does not answer */
 #define MINUTE_US INT64_C(60000000)
-#define NAMES_SHOWN 6
+#define DRIFT_MS 10000     /* ten thousand tables take a second or two */
 #define RESTARTS_US INT64_C(20000000)
 #define LOG_US INT64_C(5000000)  /* between looks into its log */
 #define COUNT_STARTED 8
@@ -53,7 +54,7 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 	(void)snprintf(w->s.slot, sizeof w->s.slot, "%s", m->sub.slot);
 	guard_load(&w->guard, w->path);
 	w->s.standbys = w->s.sync_standbys = w->s.safe_bytes = w->s.unsent_bytes = w->s.apply_errors = w->s.sync_errors = w->s.conflicts = -1;
-	w->s.sequences_behind = w->s.talkers = -1;
+	w->s.sequences_behind = w->s.talkers = w->s.drift_ms = -1;
 	for (int i = 0; i < 2; i++)
 		w->patience[i].most_s = AGAIN_S;
 	return w;
@@ -412,49 +413,22 @@ static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
 
 /* ---- each minute: do both sides still have the same columns, and how far are sequences? ---- */
 
-#define COLUMNS_OF                                                                                                              \
-	"SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), md5(string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ','" \
-	" ORDER BY a.attname::text COLLATE \"C\")) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"               \
-	" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE "
-#define GROUPED " GROUP BY n.nspname, c.relname ORDER BY (quote_ident(n.nspname) || '.' || quote_ident(c.relname))::text COLLATE \"C\""
-
-static void compare_lists(const PGresult *a, const PGresult *b, struct str *out, int *n)
-{
-	for (int i = 0, k = 0; i < PQntuples(a) || k < PQntuples(b);) {
-		int c = i >= PQntuples(a) ? 1 : k >= PQntuples(b) ? -1 : strcmp(cell(a, i, 0), cell(b, k, 0));
-		const char *name = c <= 0 ? cell(a, i, 0) : cell(b, k, 0), *what = NULL;
-		if (c != 0)
-			what = c < 0 ? "only published" : "not published any more";
-		else if (!str_eq(cell(a, i, 1), cell(b, k, 1)))
-			what = "columns differ";
-		if (what && (*n)++ < NAMES_SHOWN)
-			str_addf(out, "%s%s (%s)", out->len ? ", " : "", name, what);
-		i += c <= 0;
-		k += c >= 0;
-	}
-	if (*n > NAMES_SHOWN)
-		str_addf(out, " and %d more", *n - NAMES_SHOWN);
-}
-
-/* Tables as the source publishes them against those that the subscription knows: one it does not know is passed over without a word. */
+/* Tables as the source publishes them against those that the subscription knows. */
 static void look_for_drift(struct watch *w)
 {
-	PGresult *a = NULL, *b = NULL, *pub = NULL;
+	struct watch_sample *s = &w->s;
+	PGresult *pub = NULL;
+	struct drift d;
 	struct err err;
-	struct str out = {0};
-	int n = 0;
+	int64_t began = clock_mono_us();
 
 	if (ask(w, SIDE_TARGET, "SELECT array_to_string(subpublications, ',') FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
-	    ask(w, SIDE_SOURCE, COLUMNS_OF "EXISTS (SELECT 1 FROM pg_publication_tables p WHERE p.pubname = ANY (string_to_array($1, ','))"
-		" AND p.schemaname = n.nspname AND p.tablename = c.relname)" GROUPED, cell(pub, 0, 0), &a, &err) == ERR_OK &&
-	    ask(w, SIDE_TARGET, COLUMNS_OF "c.oid IN (SELECT r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid"
-		" WHERE s.subname = $1)" GROUPED, w->m->sub.name, &b, &err) == ERR_OK) {
-		compare_lists(a, b, &out, &n);
-		keep(w->s.drift, sizeof w->s.drift, str_text(&out));
+	    drift_look(w->end[SIDE_SOURCE], w->end[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK) {
+		keep(s->drift, sizeof s->drift, d.tables);
+		keep(s->drift_less, sizeof s->drift_less, d.lesser);
+		keep(s->drift_lines, sizeof s->drift_lines, d.lines);
+		s->drift_ms = (clock_mono_us() - began) / 1000;
 	}
-	str_fini(&out);
-	PQclear(a);
-	PQclear(b);
 	PQclear(pub);
 }
 

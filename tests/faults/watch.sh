@@ -80,8 +80,13 @@ ok 'ended by a signal, without ado' test $? = 0
 source_sql 'ALTER TABLE t ADD COLUMN w int'
 ok 'a column that the target lacks' exits 1 pgusher watch case --once
 ok 'is named' says case 'public.t (columns differ)'
+ok 'and what differs' says case 'public.t: column w integer is not on the target'
 target_sql 'ALTER TABLE t ADD COLUMN w int'
 ok 'and is well when both have it' exits 0 pgusher watch case --once
+source_sql 'CREATE INDEX t_v_idx ON t (v)'
+ok 'an index that the target lacks stops nothing' exits 0 pgusher watch case --once
+ok 'and is named' says case 'public.t: index t_v_idx btree (v) is not on the target'
+source_sql 'DROP INDEX t_v_idx'
 lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY)' -c 'ALTER PUBLICATION pgusher_case ADD TABLE late'
 ok 'a table that is published, and the subscription does not know' exits 1 pgusher watch case --once
 ok 'is named' says case 'public.late (only published)'
