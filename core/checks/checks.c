@@ -38,7 +38,7 @@ static const struct check all[] = {
 	{"target.tools", NEEDS_TOOLS, DUMPS, check_target_reach},
 	{"tools.newer", NEEDS_TOOLS, DUMPS, check_tools_newer},
 	{"compress", NEEDS_TOOLS, DUMPS, check_compress},
-	{"moved", NEEDS_SOURCE, FOLLOWS | 1u << ADOPTED, check_moved},
+	{"moved", NEEDS_SOURCE | NEEDS_TARGET, FOLLOWS | 1u << ADOPTED, check_moved},
 	{"source.partly", NEEDS_SOURCE | NEEDS_TARGET, 1u << ADOPTED, check_partly},
 	{"target.empty", NEEDS_SOURCE | NEEDS_TARGET, DUMPS, check_target_empty},
 	{"target.createdb", NEEDS_TARGET, DUMPS, check_createdb},

@@ -2,20 +2,33 @@
 #include <stdlib.h>
 
 #include "checks/groups.h"
-#include "pg/logical.h"
 #include "pg/phase.h"
 
 #define SRC(s) ((s)->facts[SIDE_SOURCE])
 #define DST(s) ((s)->facts[SIDE_TARGET])
 
+/* On the source. Of a subscription that is taken over the target knows it, as long as that is there. Caller frees; NULL: none. */
+static char *publication_of(const struct survey *s)
+{
+	const struct facts *t = DST(s);
+	const char *adopt = s->m->sub.adopt;
+	struct strv words = {0}; /* slot, publications */
+
+	for (size_t i = 0; adopt && t && i < t->n_objects && words.n == 0; i++)
+		if (str_eq(t->objects[i].kind, "subscription here") && str_eq(t->objects[i].name, adopt))
+			facts_array(&words, t->objects[i].detail);
+	char *name = words.n > 1 ? xstrdup(words.v[1]) : s->m->sub.publication ? xstrdup(s->m->sub.publication) : NULL;
+	strv_fini(&words);
+	return name;
+}
+
 static enum phase phase_of(const struct survey *s)
 {
-	struct link f;
+	char *publication = s->m->method == METHOD_SUBSCRIPTION ? publication_of(s) : NULL;
+	enum phase p = publication && SRC(s) ? phase_in(SRC(s), publication) : PHASE_NONE;
 
-	if (!SRC(s) || s->m->method != METHOD_SUBSCRIPTION || !s->m->sub.publication)
-		return PHASE_NONE;
-	link_forward(&f, s->m);
-	return phase_in(SRC(s), f.publication);
+	free(publication);
+	return p;
 }
 
 /* The target may be in use: whoever drops it must not be led there. */
@@ -53,23 +66,22 @@ void check_moved(const struct survey *s, struct finding *f)
 /* A filter keeps rows back, a list columns: what is not sent is on the source alone, and stays there. */
 void check_partly(const struct survey *s, struct finding *f)
 {
-	struct link l;
+	char *publication = publication_of(s);
 	bool rows = false;
 
 	finding_is(f, VERDICT_OK, "the publication sends every row and column");
-	if (!SRC(s) || !s->m->sub.publication)
-		return;
-	link_forward(&l, s->m);
-	for (size_t i = 0; i < SRC(s)->n_objects; i++) {
+	for (size_t i = 0; publication && SRC(s) && i < SRC(s)->n_objects; i++) {
 		const struct fact_object *o = &SRC(s)->objects[i];
-		if (!str_eq(o->kind, "partly published") || !str_eq(o->name, l.publication))
+		if (!str_eq(o->kind, "partly published") || !str_eq(o->name, publication))
 			continue;
 		strv_add(&f->names, o->detail);
 		rows |= o->bytes != 0;
 	}
+	if (f->names.n > 0)
+		finding_is(f, VERDICT_WARN, "the publication %s sends a part only", publication);
+	free(publication);
 	if (f->names.n == 0)
 		return;
-	finding_is(f, VERDICT_WARN, "the publication %s sends a part only", l.publication);
 	finding_print(&f->needed, "all rows, all columns, and INSERT, UPDATE, DELETE and TRUNCATE");
 	finding_print(&f->why, rows ? "what a row filter or a list of columns keeps back is on the source alone: a cutover would leave it behind, and is refused. The way back would send "
 		"every row and column of the target" : "what is not sent differs on the target; a cutover compares every row, and is taken back then");
