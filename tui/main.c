@@ -78,16 +78,13 @@ static int run(const struct args *a)
 
 	migration_init(&m);
 	int rc = load(&m, a, &loaded);
-	if (rc == 0 && a->theme)
-		xreplace(&m.theme, a->theme);
-	m.ascii |= a->ascii;
 	if (rc == 0 && a->check_config) {
 		(void)printf("%s is right\n", a->config ? a->config : "nothing to check");
 	} else if (rc == 0 && a->verb != VERB_WIZARD) {
 		rc = plain_main(a, &m);
 	} else if (rc == 0) {
 		if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) {
-			rc = wizard_run(&m, loaded);
+			rc = wizard_run(&m, loaded, a->theme, a->ascii);
 		} else {
 			(void)fprintf(stderr, "pgusher: the wizard needs a terminal\n         pgusher run -c FILE does the same in plain lines\n");
 			rc = EXIT_USAGE;

@@ -483,7 +483,6 @@ bool wizard_open(struct wizard *w, const char *path)
 	struct migration m;
 	struct strv wrong = {0};
 	struct err err;
-	bool ascii = w->m->ascii;
 
 	migration_init(&m);
 	if (settings_read(&m, path, &wrong, &err) != ERR_OK) {
@@ -494,7 +493,6 @@ bool wizard_open(struct wizard *w, const char *path)
 	}
 	migration_fini(w->m);
 	*w->m = m;
-	w->m->ascii |= ascii;
 	w->loaded = true;
 	if (w->m->theme)
 		(void)theme_use(w->m->theme);
@@ -503,18 +501,18 @@ bool wizard_open(struct wizard *w, const char *path)
 	return true;
 }
 
-int wizard_run(struct migration *m, bool loaded)
+int wizard_run(struct migration *m, bool loaded, const char *theme, bool ascii)
 {
 	struct wizard w = {.m = m, .exit_code = EXIT_QUIT, .loaded = loaded};
 	struct err err;
 
-	if (term_start(m->ascii, &err) != ERR_OK || engine_start(&w.e, m, &err) != ERR_OK) {
+	if (term_start(ascii || m->ascii, &err) != ERR_OK || engine_start(&w.e, m, &err) != ERR_OK) {
 		term_stop();
 		(void)fprintf(stderr, "pgusher: %s\n         %s\n", err.msg, err.hint);
 		return EXIT_USAGE;
 	}
-	if (!theme_use(m->theme))
-		wizard_say(&w, R_WARN, "there is no theme %s", m->theme);
+	if (!theme_use(theme ? theme : m->theme))
+		wizard_say(&w, R_WARN, "there is no theme %s", theme ? theme : m->theme);
 	model_init(&w.model);
 	wizard_look(&w);
 	screens[AT_WELCOME]->enter(&w);

@@ -428,6 +428,9 @@ static void test_only_ascii(void **state)
 	odd_source(b, &name);
 	assert_int_equal(look_at_all(b, bed_wizard(b, 24, 80, ascii, NULL), look_ascii), 0);
 	assert_string_equal(bed_value(b, B, name, "SELECT count(*) FROM \"Товар\""), "2");
+	char *written = bed_read_file(b->ini); /* it was for that terminal */
+	assert_null(strstr(written, "ascii"));
+	free(written);
 	/* what cannot be shown is still what was meant */
 	bed_sql(b, B, name, "DROP TABLE \"Товар\"");
 	(void)bed_fresh(state);
