@@ -89,7 +89,7 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 		add(l, "slot full", s->full_s < SOON_S ? VERDICT_BLOCK : VERDICT_WARN, "raise max_slot_wal_keep_size on the source and reload, or find out why the target does not keep up",
 		    "at this rate the slot is lost in %s", fmt_secs(t, sizeof t, s->full_s));
 	if (s->held_bytes > HELD_BYTES)
-		add(l, "held", VERDICT_WARN, "look at the source's disk; pgusher cleanup ends the replication and sets it free", "the slot keeps %s of WAL on the source's disk",
+		add(l, "held", VERDICT_WARN, "SQL does not say how much is free there: df -h $(psql -XAtc 'SHOW data_directory') on the source's host; max_slot_wal_keep_size puts a limit to it, pgusher cleanup ends the replication and sets it free", "the slot keeps %s of WAL on the source's disk",
 		    fmt_bytes(t, sizeof t, (double)s->held_bytes));
 	if (s->xmin_age > XMIN_AGE)
 		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
