@@ -97,6 +97,7 @@ static void test_finalize(void **state)
 	term_expect(t, "✓ all tables ready");
 	begin(t, b);
 	assert_true(term_wait_text(t, "cut over: the target is the primary now", LONG_MS));
+	assert_true(term_wait_text(t, "it has ended", LONG_MS)); /* its report is written then */
 	term_key(t, K_ENTER);
 	term_expect(t, "F finalizes");
 	term_key(t, "x");
