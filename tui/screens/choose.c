@@ -111,7 +111,9 @@ static void take(const struct wizard *w, const struct event *e)
 			schema = add(w->m, f[0], NULL, 0, "");
 			tables = 0;
 		}
-		(void)snprintf(rows, sizeof rows, atoll(f[3]) < 0 ? "" : "about %.14s rows", f[3]);
+		rows[0] = '\0';
+		if (f[3][0] != '-') /* analysed once */
+			(void)snprintf(rows, sizeof rows, "about %.14s rows", f[3]);
 		(void)add(w->m, f[0], f[1], atoll(f[2]), rows);
 		schema->bytes += atoll(f[2]);
 		total(schema, ++tables);
