@@ -1,18 +1,23 @@
 #include "watch/reverse.h"
 
-struct follower { bool there, enabled, worker; };
+#include <stdio.h>
+
+struct follower { bool there, enabled, worker; char slot[64]; };
 
 static enum err_code ask_follower(struct session *source, const struct link *back, int64_t timeout_ms, struct follower *f, struct err *err)
 {
 	const char *params[] = {back->subscription};
 	PGresult *r;
-	enum err_code rc = session_exec(source, "SELECT s.subenabled, EXISTS (SELECT 1 FROM pg_stat_subscription t WHERE t.subid = s.oid AND t.relid IS NULL AND t.pid IS NOT NULL)"
-		" FROM pg_subscription s WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", 1, params, timeout_ms, &r, err);
+	enum err_code rc = session_exec(source, "SELECT s.subenabled, EXISTS (SELECT 1 FROM pg_stat_subscription t WHERE t.subid = s.oid AND t.relid IS NULL AND t.pid IS NOT NULL),"
+		" s.subslotname FROM pg_subscription s WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", 1, params, timeout_ms, &r, err);
 
 	if (rc != ERR_OK)
 		return rc;
 	*f = (struct follower){.there = PQntuples(r) > 0};
-	if (f->there) {
+	(void)snprintf(f->slot, sizeof f->slot, "%s", back->slot);
+	if (f->there) { /* of one that was taken over only it knows its slot */
+		if (*cell(r, 0, 2))
+			(void)snprintf(f->slot, sizeof f->slot, "%s", cell(r, 0, 2));
 		f->enabled = cell_bool(r, 0, 0);
 		f->worker = cell_bool(r, 0, 1);
 	}
@@ -30,8 +35,8 @@ static void judge(struct watch_sample *s, const struct follower *f, bool slot, b
 enum err_code reverse_ask(struct session *source, struct session *target, const struct link *back, int64_t timeout_ms, struct watch_sample *s,
 			  struct reverse_reading *out, struct err *err)
 {
-	const char *params[] = {back->slot};
 	struct follower f;
+	const char *params[] = {f.slot};
 	PGresult *r;
 	enum err_code rc = ask_follower(source, back, timeout_ms, &f, err);
 

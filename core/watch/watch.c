@@ -376,7 +376,7 @@ static void look_who_is_left(struct watch *w)
 
 	/* the name of one that was taken over is the subscription's to know, which may be gone: then the word is enough */
 	static const char sql[] = "SELECT coalesce(max(obj_description(oid, 'pg_publication')), '') FROM pg_publication"
-		" WHERE ($1 = '' OR pubname = $1) AND obj_description(oid, 'pg_publication') ~ '^pgusher (cut over:|fenced)'";
+		" WHERE ($1 = '' OR pubname = $1) AND obj_description(oid, 'pg_publication') ~ '^pgusher (cut over:|fenced|rolled back)'";
 
 	if (ask(w, SIDE_SOURCE, sql, w->m->sub.adopt ? "" : w->m->sub.publication, &r, &err) != ERR_OK)
 		return;

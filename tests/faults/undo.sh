@@ -168,6 +168,14 @@ ok 'cut over: status says that the old server is closed, on purpose' says undo '
 ok 'cut over: another run is refused' exits 3 pgusher run undo --yes
 ok 'cut over: a run says why' says undo 'the target is the primary'
 ok 'cut over: a run offers to drop nothing' bash -c "! grep -q 'DROP DATABASE' '$WORK/undo.out'"
+ok 'cut over: the watch says how far the old server is' exits 0 pgusher watch undo --once
+ok 'cut over: in bytes' says undo 'sessions on the old server; it is '
+open_for_us() { PGOPTIONS='-c default_transaction_read_only=off' lab psql a shop -qc "$1"; }
+open_for_us 'ALTER SUBSCRIPTION pgusher_undo_back DISABLE'
+ok 'the way back is disabled: an alarm' exits 1 pgusher watch undo --once
+ok 'the way back is disabled: says so' says undo 'the old server does not follow: its subscription is disabled'
+open_for_us 'ALTER SUBSCRIPTION pgusher_undo_back ENABLE'
+ok 'the way back is enabled again' exits 0 pgusher watch undo --once
 ok 'rolled back' exits 0 pgusher rollback undo --confirm shop
 ok 'rolled back: again, and nobody is asked' exits 0 pgusher rollback undo
 ok 'rolled back: again says so' says undo 'already rolled back'
