@@ -253,8 +253,10 @@ enum err_code finalize_plan(struct plan **out, const struct migration *m, const 
 		strv_take(&p->owned, flag);
 	if (left) /* else there is nothing to ask for */
 		(void)step_hold(st, ask, "Subscriptions, slots, publications and roles of this migration, on both sides.", m->end[SIDE_SOURCE].dbname);
-	links_undo_sql(&sql, m, true);
-	(void)step_work(st, ON_SOURCE, "remove them, look that nothing is left", work_finalize, flag, str_text(&sql));
+	if (left)
+		links_undo_sql(&sql, m, true);
+	(void)step_work(st, ON_SOURCE, left ? "remove them, look that nothing is left" : "look that nothing is left", work_finalize, flag,
+		left ? str_text(&sql) : "SELECT ... FROM pg_subscription, pg_replication_slots, pg_publication, pg_roles;  -- none of ours, on both sides");
 	str_fini(&sql);
 	free(ask);
 	free(title);
