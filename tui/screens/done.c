@@ -129,7 +129,7 @@ static void draw_summary(struct wizard *w, int y, int x, int h, int width)
 	int bottom = y + h - 1;
 	bool good = end && end->state == ST_DONE && end->n == 0;
 
-	const char *what = end ? end->text : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
+	const char *what = end ? end->text : w->held ? "It is running: this is how far it came when you looked." : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
 	char *line = xstrdup(what ? what : "");
 	line[0] = (char)toupper((unsigned char)line[0]);
 	y += put_lines(y, x, 3, width, good ? R_GOOD : end ? R_WARN : R_TEXT, line);
@@ -220,7 +220,7 @@ static void what_next(struct wizard *w)
 {
 	if (!w->text)
 		wizard_say(w, R_TITLE, unfinished(w) ? "g goes on with it, r reads the report, Esc is the start screen, q leaves"
-						     : "it has ended: r reads the report, Esc is the start screen, q leaves");
+						     : w->held ? "r reads the report so far, Esc is the start screen, which follows it" : "it has ended: r reads the report, Esc is the start screen, q leaves");
 }
 
 static void back(struct wizard *w)
@@ -247,13 +247,16 @@ static const struct key keys_unfinished[] = {
 	{'g', false, "g", "go on with it", resume}, {'r', false, "r", "read the report", report}, {27, false, "Esc", "start screen", back}, QUIT, ENTER,
 	{0, false, NULL, NULL, NULL},
 };
+static const struct key keys_held[] = { /* another pgusher is at it */
+	{'r', false, "r", "read the report", report}, {27, false, "Esc", "start screen", back}, QUIT, ENTER, {0, false, NULL, NULL, NULL},
+};
 static const struct key keys_page[] = {
 	{0, false, "arrows, PgDn", "read", NULL}, {'r', false, "r", "summary", report}, {27, false, "Esc", "summary", back}, QUIT, {0, false, NULL, NULL, NULL},
 };
 
 static const struct key *keys_now(const struct wizard *w)
 {
-	return w->text ? keys_page : unfinished(w) ? keys_unfinished : keys_ended;
+	return w->text ? keys_page : w->held ? keys_held : unfinished(w) ? keys_unfinished : keys_ended;
 }
 
 const struct screen screen_done = {
