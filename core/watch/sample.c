@@ -15,6 +15,9 @@
 #define HELD_BYTES (INT64_C(20) << 30)
 #define SOON_S 3600.0
 #define DAY_S 86400.0
+#define STILL_S 2.5
+#define STATUS_S 10
+#define STILL_BYTES (1 << 20)
 #define XMIN_AGE 100000000
 
 enum type { INT, REAL, TEXT };
@@ -28,7 +31,7 @@ static const struct column columns[] = {
 	COL(TEXT, said_relation), COL(TEXT, said_lsn), COL(TEXT, said_look), COL(TEXT, said_remove), COL(TEXT, log_where), COL(INT, target_version), COL(INT, timeline),
 	COL(TEXT, address), COL(INT, failed_over), COL(TEXT, failover), COL(INT, standbys), COL(INT, sync_standbys), COL(TEXT, sync_commit),
 	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
-	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(INT, xmin_age),
+	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
 	COL(REAL, full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
 	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
@@ -147,6 +150,10 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 {
 	char b[32], t[32];
 
+	/* a little may wait for the next status of the target, every 10 s */
+	if (s->source_ok && s->target_ok && s->worker && s->slot_active && (s->still_s > 3 * STATUS_S / 2 || (s->still_s > STILL_S && s->lag_bytes > STILL_BYTES)))
+		add(l, "still", VERDICT_WARN, "a large transaction is being applied, or nothing passes between the two servers: when no worker shows CPU, look at the network and its firewalls",
+		    "nothing was confirmed for %s: %s behind", fmt_secs(t, sizeof t, s->still_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));
 	if (s->drift[0])
 		add(l, "drift", VERDICT_BLOCK, "make the same change on the target, the source's wider types and new columns there first; a new table must be added to the publication",
 		    "tables differ between source and target: %s", s->drift);

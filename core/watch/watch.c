@@ -40,6 +40,7 @@ struct watch {
 	char system[24];
 	int64_t minute_us, worker, started[COUNT_STARTED]; /* started: when new workers were seen, a ring */
 	size_t n_started;
+	int64_t confirmed, moved_us; /* the slot's, and when it came there or was level, monotonic */
 	int64_t log_us, log_worker; /* the last look into it, monotonic, and which worker it was about */
 	char origin[24];       /* of the subscription: pg_16396 */
 	bool reversed;         /* the pace is the reverse link's */
@@ -480,6 +481,18 @@ enum err_code watch_tables(struct watch *w, char **text, struct err *err)
 	return rc == ERR_OK ? tables_of_subscription(w->end[SIDE_TARGET], w->m->sub.name, text, err) : rc;
 }
 
+/* A slot that does not move although something waits: since when. */
+static void stands_still(struct watch *w, int64_t confirmed)
+{
+	int64_t now = clock_mono_us();
+
+	if (!w->s.source_ok || w->s.lag_bytes == 0 || confirmed != w->confirmed || w->moved_us == 0) {
+		w->confirmed = confirmed;
+		w->moved_us = now;
+	}
+	w->s.still_s = (double)(now - w->moved_us) / 1e6;
+}
+
 void watch_take(struct watch *w, struct watch_sample *out)
 {
 	int64_t current = 0, confirmed = 0, commits = 0;
@@ -502,6 +515,7 @@ void watch_take(struct watch *w, struct watch_sample *out)
 		look_at_failover(w, confirmed);
 	struct reverse_reading back;
 	bool reverse = look_at_way_back(w, &back);
+	stands_still(w, confirmed);
 	s->at_us = clock_wall_us();
 	if (reverse)
 		watch_pace_add(&w->pace, s->at_us, back.current, back.confirmed, back.held, commits);

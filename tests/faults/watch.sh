@@ -10,7 +10,8 @@ source_sql() { lab psql a shop -At -c "$1"; }
 target_sql() { lab psql b shop -At -c "$1"; }
 printf '#!/bin/sh\nprintf "%%s\\n" "$PGUSHER_REASON" >>%s/rung\n' "$WORK" >"$WORK/alarm.sh"
 chmod +x "$WORK/alarm.sh"
-ini case a shop b shop '[ui]' 'refresh = 200' '[hooks]' "alarm = $WORK/alarm.sh"
+lab proxy link a 0 >/dev/null
+ini case a shop b shop '[subscription]' "source_port = $(cat "$PGUSHER_LAB/link/port")" '[ui]' 'refresh = 200' '[hooks]' "alarm = $WORK/alarm.sh"
 ok 'runs' exits 0 pgusher run case --yes
 
 "$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
@@ -50,6 +51,12 @@ well 20
 target_sql 'DELETE FROM t WHERE id = 2001'
 source_sql 'DELETE FROM t WHERE id = 2001'
 well 20
+
+lab tell link freeze
+source_sql "INSERT INTO t SELECT g, repeat('y', 100) FROM generate_series(10000, 50000) g"
+within 8 'the network between the servers stands still' 'nothing was confirmed for'
+lab tell link thaw
+well 45
 
 target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'
 within 3 'disabled by hand' 'is disabled'
