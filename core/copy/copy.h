@@ -36,11 +36,17 @@ struct copy_options {
 struct copy_job;
 
 /*
- * Starts the threads; list lives until copy_finish. sql: the sections pre-data and post-data as pg_dump prints them.
+ * Starts the threads; list lives until copy_finish. sql: the sections pre-data and post-data as pg_dump prints them; NULL: the
+ * sessions are opened, and wait for copy_go.
  * ERR_USAGE: they are not whole, to the last line; ERR_IO: no thread, no descriptor. Connection errors come from copy_finish.
  */
 enum err_code copy_start(struct copy_job **out, const struct copy_list *list, const char *sql, const struct copy_options *o,
 			 struct err *err);
+
+/* What copy_start had no sql for. ERR_USAGE as there: then copy_stop and copy_finish are what is left to do. */
+enum err_code copy_go(struct copy_job *j, const char *sql, struct err *err);
+/* Ends it as a cancel does; copy_finish waits for that. */
+void copy_stop(struct copy_job *j);
 
 struct copy_progress {
 	int64_t bytes, of_bytes;  /* of the source's tables */

@@ -216,6 +216,14 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+void copy_stop(struct copy_job *j)
+{
+	struct err err = {0};
+
+	(void)err_set(&err, ERR_CANCELLED, "cancelled");
+	job_fail(j, &err);
+}
+
 /* Hands the operator's cancel on to ours. */
 static void *watcher_main(void *arg)
 {
@@ -224,11 +232,8 @@ static void *watcher_main(void *arg)
 
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;
-	if (cancel_raised(j->o.cancel)) {
-		struct err err = {0};
-		(void)err_set(&err, ERR_CANCELLED, "cancelled");
-		job_fail(j, &err);
-	}
+	if (cancel_raised(j->o.cancel))
+		copy_stop(j);
 	return NULL;
 }
 
@@ -269,6 +274,29 @@ static void start_threads(struct copy_job *j)
 	(void)pthread_mutex_unlock(&j->lock);
 }
 
+/* Under the lock, or before there are threads. */
+static enum err_code plan_all(struct copy_job *j, const char *sql, struct err *err)
+{
+	enum err_code rc = post_parse(&j->post, sql, err);
+
+	if (rc != ERR_OK)
+		return rc;
+	copy_plan_parts(j);
+	copy_plan_entries(j);
+	copy_weigh_all(j);
+	j->phase = PHASE_TABLES;
+	return ERR_OK;
+}
+
+enum err_code copy_go(struct copy_job *j, const char *sql, struct err *err)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	enum err_code rc = plan_all(j, sql, err);
+	(void)pthread_cond_broadcast(&j->moved);
+	(void)pthread_mutex_unlock(&j->lock);
+	return rc;
+}
+
 enum err_code copy_start(struct copy_job **out, const struct copy_list *list, const char *sql, const struct copy_options *o,
 			 struct err *err)
 {
@@ -288,12 +316,9 @@ enum err_code copy_start(struct copy_job **out, const struct copy_list *list, co
 	j->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!cancel_init(&j->cancel) || j->wake_fd < 0 || j->quit_fd < 0)
 		rc = err_errno(err, "no descriptor for the copy");
-	if (rc == ERR_OK)
-		rc = post_parse(&j->post, sql, err);
+	if (rc == ERR_OK && sql)
+		rc = plan_all(j, sql, err);
 	if (rc == ERR_OK) {
-		copy_plan_parts(j);
-		copy_plan_entries(j);
-		copy_weigh_all(j);
 		start_threads(j);
 		if (j->n_threads == 0)
 			rc = err_set(err, ERR_IO, "no thread could be started for the copy");

@@ -128,6 +128,8 @@ static bool next_in_phase(struct copy_job *j, struct task *t, bool *over)
 	const struct task rest = {.kind = TASK_ORDERED, .entry = j->first_key, .to = j->post.n};
 
 	switch (j->phase) {
+	case PHASE_OPEN: /* copy_go ends it */
+		return false;
 	case PHASE_TABLES:
 		return next_tables(j, t, over);
 	case PHASE_ROWS:

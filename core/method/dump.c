@@ -12,6 +12,7 @@
 #include "method/work.h"
 
 #define PLACE_DIR "/tmp" /* for dumps where the tools run elsewhere and no folder is named */
+#define LOOK_EMPTY "SELECT relname FROM pg_class WHERE <made by a user> LIMIT 1;  -- there must be none"
 #define LOCK_WAIT "--lock-wait-timeout=3s" /* who waits longer stands behind somebody who waits for us: run.c begins again, for two minutes */
 
 struct build {
@@ -228,8 +229,7 @@ static void plan_dump(struct build *b)
 
 static void look_empty(struct step *st)
 {
-	(void)step_work(st, ON_TARGET, "look that the target is still empty", work_target_empty, NULL,
-		"SELECT relname FROM pg_class WHERE <made by a user> LIMIT 1;  -- there must be none");
+	(void)step_work(st, ON_TARGET, "look that the target is still empty", work_target_empty, NULL, LOOK_EMPTY);
 }
 
 /* Plain SQL of all objects, kept for us. */
@@ -268,17 +268,16 @@ static void plan_stream(struct build *b)
 		"Tables are made empty, their rows go from server to server in the one snapshot, then indexes, keys and the rest follow.");
 
 	put_scope(st, true);
-	look_empty(st);
-	dump_objects(b, st);
 	const char *settings = copy_settings(b);
-	char *explain = xasprintf(
-		"%s  -- in the sessions that copy, and gone with them\n"
+	char *explain = xasprintf(LOOK_EMPTY "\n%s  -- in the sessions that copy, and gone with them", settings);
+	(void)step_work(st, ON_TARGET, "look that the target is still empty, open sessions", work_rows_open, settings, explain);
+	free(explain);
+	dump_objects(b, st);
+	struct action *a = step_work(st, ON_TARGET, "make the tables, begin to copy rows", work_rows_begin, NULL,
 		"CREATE TABLE ...;  -- as pg_dump wrote it, without indexes and keys; tables side by side\n"
 		"COPY <each table> TO STDOUT;  -- on the source, several sessions, in the snapshot; largest tables first\n"
 		"TRUNCATE ONLY <table>; COPY <table> FROM STDIN (FREEZE);  -- on the target, each table in one transaction\n"
-		"SELECT setval(<each sequence>, ...);", settings);
-	struct action *a = step_work(st, ON_TARGET, "make the tables, begin to copy rows", work_rows_begin, settings, explain);
-	free(explain);
+		"SELECT setval(<each sequence>, ...);");
 	a->left_name = xasprintf("content:%s", b->m->end[SIDE_TARGET].dbname);
 	a->left_what = xstrdup("unfinished content of the target database");
 	copy_large_objects(b, st);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "method/rewritten.h"
 #include "method/toollog.h"
+#include "method/work.h"
 #include "pg/choice.h"
 
 #define ASK_US 1000000
@@ -154,13 +155,23 @@ static enum err_code wait_for(struct run *r, bool end, struct err *err)
 	}
 }
 
-enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err)
+enum err_code work_rows_open(struct run *r, const void *arg, struct err *err)
 {
+	enum err_code rc = work_target_empty(r, NULL, err);
+
+	if (rc != ERR_OK)
+		return rc;
 	struct copy_options o = {
 		.end = {&r->m->end[SIDE_SOURCE], &r->m->end[SIDE_TARGET]}, .application_name = r->app, .snapshot = r->snapshot_name,
 		.jobs = r->m->dump.jobs, .settings = arg, .memory_given = r->m->dump.maintenance_work_mem != NULL, .cancel = r->cancel,
 	};
-	enum err_code rc = copy_start(&r->copy, r->rows, str_text(&r->kept), &o, err);
+	return copy_start(&r->copy, r->rows, NULL, &o, err);
+}
+
+enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err)
+{
+	(void)arg;
+	enum err_code rc = copy_go(r->copy, str_text(&r->kept), err);
 
 	str_fini(&r->kept);
 	return rc == ERR_OK ? wait_for(r, false, err) : rc;
@@ -194,7 +205,7 @@ void rows_release(struct run *r)
 	struct err ignored;
 
 	if (r->copy) {
-		cancel_raise(r->cancel);
+		copy_stop(r->copy);
 		(void)copy_finish(r->copy, &ignored);
 	}
 	r->copy = NULL;

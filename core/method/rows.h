@@ -6,9 +6,11 @@
 /* Lists what has rows in the snapshot and locks it against being rewritten; part of opening the snapshot. */
 enum err_code rows_list(struct run *r, struct err *err);
 /*
- * Starts the threads with what the last command said (the objects as SQL), and waits until the tables are there. arg: SQL with
- * the settings of the target's sessions.
+ * Looks that the target is empty, then lets the threads open their sessions, beside the command that follows. arg: SQL with the
+ * settings of the target's.
  */
+enum err_code work_rows_open(struct run *r, const void *arg, struct err *err);
+/* Gives them what the last command said (the objects as SQL), and waits until the tables are there. arg: NULL */
 enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err);
 /* Waits for the end. arg: NULL */
 enum err_code work_rows_end(struct run *r, const void *arg, struct err *err);

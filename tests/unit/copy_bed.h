@@ -169,7 +169,10 @@ static inline struct copy_job *begin(const struct copy_list *l, const char *sql,
 				 .range_bytes = range_bytes, .cancel = cancel};
 	struct copy_job *j;
 	struct err err = {0};
-	must(copy_start(&j, l, sql, &o, &err), &err, "copy_start");
+	bool apart = jobs > 2; /* sessions first, the objects later, as the methods do */
+	must(copy_start(&j, l, apart ? NULL : sql, &o, &err), &err, "copy_start");
+	if (apart)
+		must(copy_go(j, sql, &err), &err, "copy_go");
 	return j;
 }
 

@@ -279,6 +279,13 @@ static void test_not_whole(void **state)
 	assert_int_equal(copy_start(&j, &none, "", &o, &err), ERR_USAGE);
 	assert_null(j);
 	assert_int_equal(copy_start(&j, &none, "CREATE TABLE c.x (", &o, &err), ERR_USAGE);
+	struct copy_list *l = list();
+	o.snapshot = snapshot;
+	must(copy_start(&j, l, NULL, &o, &err), &err, "copy_start");
+	assert_int_equal(copy_go(j, "CREATE TABLE c.x (", &err), ERR_USAGE);
+	copy_stop(j);
+	assert_int_equal(copy_finish(j, &err), ERR_CANCELLED);
+	copy_list_free(l);
 }
 
 int main(void)
