@@ -219,13 +219,13 @@ char *strv_join(const struct strv *v, const char *sep)
 
 bool str_starts(const char *s, const char *prefix)
 {
-	return strncmp(s, prefix, strlen(prefix)) == 0;
+	return s && strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
 bool str_ends(const char *s, const char *suffix)
 {
-	size_t a = strlen(s), b = strlen(suffix);
-	return a >= b && strcmp(s + a - b, suffix) == 0;
+	size_t a = s ? strlen(s) : 0, b = strlen(suffix);
+	return s && a >= b && strcmp(s + a - b, suffix) == 0;
 }
 
 bool str_eq(const char *a, const char *b)

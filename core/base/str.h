@@ -48,6 +48,7 @@ void strv_fini(struct strv *v);
 void strv_split(struct strv *v, const char *text, const char *seps);
 char *strv_join(const struct strv *v, const char *sep); /* caller frees */
 
+/* NULL starts and ends with nothing. */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 bool str_eq(const char *a, const char *b); /* NULL equals NULL only */

@@ -434,7 +434,7 @@ enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadl
 {
 	const struct facts *src = r->facts[SIDE_SOURCE];
 	struct verify_job *jobs[2] = {NULL, NULL};
-	enum side anybody;
+	enum side anybody = SIDE_SOURCE;
 	struct cancel stop;
 
 	who = who ? who : &anybody;
