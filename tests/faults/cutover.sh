@@ -70,11 +70,25 @@ tests/lab/load start s a shop --clients 1 --rate 0.7 --stubborn --schema lab_sup
 ok 'the target follows' exits 0 pgusher run cut --yes
 
 # ---- the operator: Ctrl-C ----
-some="reverse/4 drain/1 tripwire/1"
-[ "${1:-}" != all ] || some="ready/1 reverse/1 reverse/2 reverse/3 reverse/4 prime/1 soft-fence/1 drain/1 hard-fence/1 tripwire/1 sequences/1 cut-proof/1"
-for at in $some; do
-	begin "$at"
+# Whatever comes of the moment, it cannot come to its hand-over: before the fence a writer is in its way, behind it the proof waits.
+before_fence="reverse/4" behind="tripwire/1"
+if [ "${1:-}" = all ]; then
+	before_fence="ready/1 reverse/1 reverse/2 reverse/3 reverse/4 prime/1 soft-fence/1"
+	behind="drain/1 hard-fence/1 tripwire/1 sequences/1 cut-proof/1"
+fi
+for at in $before_fence $behind; do
+	hold a "UPDATE ident SET t = 'held' WHERE id = 1"
+	if [[ " $behind " = *" $at "* ]]; then
+		begin soft-fence/1
+		hold b 'LOCK TABLE ident IN ACCESS EXCLUSIVE MODE'
+		let_go a
+		until_true 30 comes_to "$at" || { echo "not ok it comes to $at"; bad=1; }
+	else
+		begin "$at"
+	fi
 	kill -INT $pid
+	let_go a
+	let_go b
 	ok "aborted at $at: ends as stopped" ended 5
 	ok "aborted at $at: says how it stands" says cut 'everything is as before'
 	open_again "aborted at $at"
