@@ -16,7 +16,7 @@
 #define SOON_S 3600.0
 #define DAY_S 86400.0
 #define STILL_S 2.5
-#define STATUS_S 10
+#define STATUS_S 10.0
 #define STILL_BYTES (1 << 20)
 #define XMIN_AGE 100000000
 

@@ -70,7 +70,7 @@ source_sql 'ALTER TABLE bag ALTER doc TYPE jsonb USING doc::jsonb'
 mended source.equality
 fresh "SELECT lo_create(0);" 'CREATE SEQUENCE s;' 'CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;' \
 	'CREATE TRIGGER t BEFORE INSERT ON kept FOR EACH ROW EXECUTE FUNCTION f();' 'ALTER TABLE kept ENABLE ALWAYS TRIGGER t;'
-caught source.uncarried WARN '1 large objects' '1 sequences'
+caught source.uncarried WARN '1 large object' '1 sequence'
 ok 'source.triggers' is source.triggers WARN 't on public.kept' 'disable'
 source_sql 'ALTER TABLE kept ENABLE TRIGGER t'
 mended source.triggers
