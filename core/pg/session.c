@@ -127,13 +127,14 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 {
 	static const struct session_options none;
 	struct strv hosts = {0}, ports = {0};
-	struct err local = {0}, first = {0};
+	struct err local = {0}, first = {0}, before;
 	enum err_code rc = ERR_OK;
 	PGconn *conn = NULL;
 
 	*out = NULL;
 	opt = opt ? opt : &none;
 	err = err ? err : &local;
+	before = *err;
 	strv_split(&hosts, ep->host ? ep->host : "", ",");
 	strv_split(&ports, ep->forward ? ep->forward : ep->port ? ep->port : "", ",");
 	size_t n = hosts.n ? hosts.n : 1;
@@ -168,6 +169,7 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 	strv_fini(&ports);
 	if (!conn)
 		return rc;
+	*err = before; /* that a host before this one refused is no error */
 	struct session *s = xcalloc(1, sizeof *s);
 	s->conn = conn;
 	s->cancel = cancel;

@@ -22,12 +22,33 @@ alike() { [ "$(lab psql b shop -At -c 'SELECT count(*), max(id) FROM t')" = "$(l
 word() { lab psql a shop -At -c "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = 'pgusher_undo'"; }
 runs() { tail -n +"$before" "$journal" | grep "\"state\":\"running\",\"id\":\"$1\"" >/dev/null; }
 begin() { before=$(($(grep -c . "$journal") + 1)); "$PGUSHER" "$1" -c "$WORK/$config.ini" --confirm shop >"$WORK/undo.out" 2>&1 </dev/null & pid=$!; }
-killed() { # COMMAND ACTION
-	begin "$1"
-	ok "$1 comes to $2" until_true 60 runs "$2"
+# killed_closed: a cutover killed in its proof, when the source is closed. A writer is in its way until a lock on the target holds the
+# proof: so it cannot come to its hand-over, however fast.
+killed_closed() {
+	lab psql a shop -qc 'BEGIN; UPDATE t SET id = id WHERE id = 1' -c 'SELECT pg_sleep(602)' >/dev/null 2>&1 &
+	writer=$!
+	until_true 15 writing
+	begin cutover
+	ok 'a cutover comes to its fence' until_true 60 runs soft-fence/1
+	hold
+	lab psql a postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend($writing)"
+	wait $writer 2>/dev/null
+	ok 'a cutover comes to its proof' until_true 60 proves
 	kill -KILL $pid
 	wait $pid 2>/dev/null
+	let_go
 }
+writing() { writing=$(lab psql a shop -At -c "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(602)'"); [ -n "$writing" ]; }
+proves() { runs cut-proof/1 && waits; }
+# a lock on the target holds the proof
+hold() {
+	lab psql b shop -qc 'BEGIN; LOCK TABLE t' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
+	holder=$!
+	until_true 15 held
+}
+held() { test -n "$(lab psql b shop -At -c "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)'")"; }
+waits() { test -n "$(lab psql b shop -At -c "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")"; }
+let_go() { lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)'"; wait $holder 2>/dev/null; }
 # pool SERVER: a session that stays, as a pool's does; its process in $backend
 pool() {
 	PGAPPNAME=pool lab psql "$1" shop -qAt -c 'SELECT 1' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
@@ -64,7 +85,7 @@ lab psql a shop -q -c "ROLLBACK PREPARED 'it''s mine'"
 ok 'prepared: the source goes on' writes a
 
 # ---- sessions that began while the source was closed
-killed cutover sequences/1
+killed_closed
 ok 'closed: the source refuses' refuses a
 ok 'closed: status says so, first' exits 5 pgusher status undo
 ok 'closed: status names the way out' says undo 'A CUTOVER WAS INTERRUPTED'
@@ -90,7 +111,7 @@ ok 'the session ended: the abort is done' exits 0 pgusher cutover undo --abort
 ok 'the session ended: no word is left' test -z "$(word)"
 
 # killed between opening the source and ending sessions: the servers stand as they would
-killed cutover sequences/1
+killed_closed
 pool a
 PGOPTIONS='-c default_transaction_read_only=off' lab psql a shop -q <<SQL
 BEGIN; ALTER DATABASE shop RESET default_transaction_read_only; COMMENT ON PUBLICATION pgusher_undo IS 'pgusher opens this database again; before: '; COMMIT;
@@ -104,15 +125,7 @@ wait $client 2>/dev/null
 pgusher report undo
 ok 'the report says that the killed one was taken back' says undo 'did not end; it was taken back'
 
-# ---- the connection goes away in the hand-over. A lock on the target holds the proof until the source is ready for it.
-hold() {
-	lab psql b shop -qc 'BEGIN; LOCK TABLE t' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
-	holder=$!
-	until_true 15 held
-}
-held() { test -n "$(lab psql b shop -At -c "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)'")"; }
-waits() { test -n "$(lab psql b shop -At -c "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")"; }
-let_go() { lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)'"; wait $holder 2>/dev/null; }
+# ---- the connection goes away in the hand-over; the proof is held until the source is ready for it
 at_word() { backend=$(lab psql a shop -At -c "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pgusher%' AND query LIKE '%pgusher cut over%' AND wait_event IS NOT NULL AND state = 'active'"); [ -n "$backend" ]; }
 end_it() { lab psql a postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend($backend)"; }
 to_proof() { # a cutover that waits in its proof
@@ -123,7 +136,7 @@ to_proof() { # a cutover that waits in its proof
 	until_true 60 test -f "$WORK/waits"
 	hold
 	rm "$WORK/wait"
-	until_true 60 waits && runs cut-proof/1
+	until_true 60 proves
 }
 ok 'lost before it was written: it comes to the proof' to_proof
 lab psql a shop -qc 'BEGIN; LOCK TABLE pg_db_role_setting IN SHARE MODE' -c 'SELECT pg_sleep(601)' >/dev/null 2>&1 &
