@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "method/replication.h"
 #include "pg/logical.h"
+#include "pg/phase.h"
 
 #define LOOK_MS 300
 #define STUCK_US INT64_C(60000000) /* no worker and no progress for so long: nothing will happen by itself */
@@ -267,8 +268,18 @@ enum err_code replication_drop_publication(struct run *r, enum side side, const 
 {
 	struct session *s;
 	bool there;
+	struct phase_note note = {0};
 	enum err_code rc = reach_database(r, side, NULL, name, &s, &there, err);
 
+	if (rc == ERR_OK && there && side == SIDE_SOURCE) /* after a rollback the target's word may stand as it likes: finalize has read the source's */
+		rc = phase_read(s, name, &note, err);
+	if (rc == ERR_OK && phase_unfinished(note.phase)) {
+		err_set(err, ERR_BLOCKED, "a cutover was interrupted: how the source is opened again stands on its publication %s", name);
+		rc = err_hint(err, "pgusher cutover --abort opens it; then clean up again");
+	}
+	phase_fini(&note);
+	if (rc != ERR_OK)
+		return rc;
 	return there ? with_name(s, "SET lock_timeout = '5s'; DROP PUBLICATION IF EXISTS ", name, "; RESET lock_timeout", err) : rc;
 }
 

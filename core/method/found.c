@@ -76,9 +76,10 @@ static enum err_code look_closed(struct run *r, const struct link *l, struct mod
 static void may_be(struct run *r, enum side side, const struct link *from_here, const struct link *to_here, struct model *out)
 {
 	const char *back = from_here->back ? "back-" : "", *come_back = to_here->back ? "back-" : "";
+	const struct migration *m = r->m;
 	char *sql;
 
-	if (from_here->own_role && !r->m->sub.adopt) {
+	if (from_here->own_role && !m->sub.adopt) {
 		sql = xasprintf("DROP OWNED BY \"%s\"; DROP ROLE \"%s\"", from_here->role, from_here->role);
 		add(out, side, xasprintf("%s:%s", from_here->back ? "back-role" : "replication-role", from_here->role), LEFT_MAYBE, sql);
 		free(sql);
@@ -93,6 +94,9 @@ static void may_be(struct run *r, enum side side, const struct link *from_here, 
 			to_here->subscription, to_here->subscription);
 	add(out, side, xasprintf("%ssubscription:%s", come_back, to_here->subscription), LEFT_MAYBE, sql);
 	free(sql);
+	/* last, so that it is looked at first: the publication says what was before. No statement to give: closed by a cutover that was done, it stays so. */
+	add(out, side, cutover_left_name(m, from_here), LEFT_MAYBE,
+	    from_here->back ? "pgusher rollback --abort  -- if it refuses writes, and no rollback was done" : "pgusher cutover --abort  -- if it refuses writes, and no cutover was done");
 }
 
 enum err_code found_on_servers(struct run *r, struct model *out, struct err away[2], struct err *err)

@@ -66,6 +66,18 @@ for how in journal none; do
 	ok "source back, $how: the rest" exits 0 pgusher cleanup case --yes --confirm shop
 	ok "source back, $how: nothing is left" is "$(left)" ''
 done
+# an interrupted cutover closed the source, which is down: when it is back, it is opened before its word goes
+fresh
+value a shop "COMMENT ON PUBLICATION pgusher_case IS 'pgusher fenced this database for a moment; before: '" >/dev/null
+value a postgres 'ALTER DATABASE shop SET default_transaction_read_only = on' >/dev/null
+rm -rf "$state"
+lab stop a immediate >/dev/null 2>&1
+ok 'closed and down, no journal: stopped midway' exits 5 pgusher cleanup case --yes --confirm shop
+lab start a >/dev/null 2>&1
+ok 'closed and back: the rest' exits 0 pgusher cleanup case --yes --confirm shop
+ok 'closed and back: nothing is left' is "$(left)" ''
+ok 'closed and back: it takes writes' is "$(value a shop 'SHOW default_transaction_read_only')" off
+
 fresh
 lab stop a immediate >/dev/null 2>&1
 lab stop b immediate >/dev/null 2>&1
