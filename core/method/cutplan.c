@@ -8,6 +8,7 @@
 #include "method/operator.h"
 #include "method/readiness.h"
 #include "method/smoke.h"
+#include "method/subscription.h"
 
 static void plan_locks(struct plan *p, enum where from)
 {
@@ -274,6 +275,7 @@ static struct plan *begin_cutover(const struct migration *m, struct cutover_arg 
 	strv_take(&p->owned, (char *)how);
 	(void)step_work(st, ON_SOURCE, "compare publication and subscription, catch up", work_ready, how,
 		"SELECT ... FROM pg_publication_tables;  -- equal to the target's pg_subscription_rel, all ready");
+	subscription_keys_back(st, m); /* a run that was stopped has not: the target would be the primary without them */
 	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; can the operator's commands be run, may the application's role log in");
 	(void)step_hold(st, "Cut over now?", "Writers of the source wait, then are refused; the target becomes the primary. Until the hand-over it is taken back when anything fails.",
 			m->end[SIDE_SOURCE].dbname);

@@ -4,11 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "method/cutover.h"
+
 #define TRIES 30 /* of a lock that the apply worker holds */
 
-/* A key to the table itself hinders no TRUNCATE. What is inherited goes and comes with the parent's. */
+#define LOCKED_HINT "somebody holds the table on the target for long (pg_locks, pg_stat_activity): end that, then the same again brings the rest back"
+
+/* A key to the table itself hinders no TRUNCATE. What is inherited goes and comes with the parent's; what is of an extension is its own. */
 #define WHICH "(k.contype = 'f' AND k.confrelid <> k.conrelid OR k.contype IN ('c', 'n') AND NOT k.convalidated AND k.coninhcount = 0)" \
-	" AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+	" AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'" \
+	" AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"
 
 /* One that another one brings along (of a partition, 11 and newer) goes and comes with that one. */
 static const char *of_its_own(const struct session *s)
@@ -50,12 +55,18 @@ static char *keys_sql(const struct session *s)
 		" LEFT JOIN pg_class p ON p.oid = k.confrelid LEFT JOIN pg_namespace o ON o.oid = p.relnamespace WHERE " WHICH "%s", of_its_own(s));
 }
 
-/* Those that the target lacks; where one of the tables is not there, neither can the key be. */
+/* Those that the target lacks, and those that nobody has looked at yet; where one of the tables is not there, neither can the key be. */
 static const char lacking_sql[] =
-	"SELECT w.k ->> 5, w.k ->> 6, format('%s.%s %s', w.k ->> 0, w.k ->> 1, w.k ->> 2) FROM json_array_elements($1::json) w(k)"
+	"SELECT CASE WHEN h.oid IS NULL THEN w.k ->> 5 END, w.k ->> 6, format('%s.%s %s', w.k ->> 0, w.k ->> 1, w.k ->> 2) FROM json_array_elements($1::json) w(k)"
 	" JOIN pg_namespace n ON n.nspname = w.k ->> 0 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.k ->> 1"
+	" LEFT JOIN pg_constraint h ON h.conrelid = c.oid AND h.conname = w.k ->> 2"
 	" WHERE (w.k ->> 4 IS NULL OR EXISTS (SELECT 1 FROM pg_namespace o JOIN pg_class p ON p.relnamespace = o.oid WHERE o.nspname = w.k ->> 3 AND p.relname = w.k ->> 4))"
-	" AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = w.k ->> 2) ORDER BY 3";
+	" AND (h.oid IS NULL OR NOT h.convalidated AND w.k ->> 6 IS NOT NULL) ORDER BY 3";
+
+static bool locked(const struct err *err)
+{
+	return str_eq(err->sqlstate, "55P03") || str_eq(err->sqlstate, "40P01");
+}
 
 /* The apply worker holds locks of its own, and is not to wait for us for long: 55P03 and 40P01 are tried again. */
 static enum err_code patiently(struct run *r, struct session *s, const char *statement, struct err *err)
@@ -70,8 +81,9 @@ static enum err_code patiently(struct run *r, struct session *s, const char *sta
 		if (rc == ERR_OK || !session_alive(s))
 			break;
 		(void)session_run(s, "ROLLBACK", &ignored);
-		if (!str_eq(err->sqlstate, "55P03") && !str_eq(err->sqlstate, "40P01"))
+		if (!locked(err))
 			break;
+		(void)err_hint(err, LOCKED_HINT);
 		(void)poll(&fd, 1, 200);
 		if (cancel_raised(r->cancel))
 			break;
@@ -94,19 +106,21 @@ static void emit_issue(struct run *r, const char *name, const char *sql, const s
 	run_emit(r, e);
 }
 
-/* Both statements of one key; what the server refuses is said, and the others go on. */
+/* Both statements of one key; what the server refuses is said, and the others go on. A lock is another matter: it can be had later. */
 static enum err_code bring_back(struct run *r, struct session *s, const PGresult *res, int i, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
-	for (int k = 0; k < 2 && rc == ERR_OK && !PQgetisnull(res, i, k); k++) {
+	for (int k = 0; k < 2 && rc == ERR_OK; k++) {
+		if (PQgetisnull(res, i, k))
+			continue;
 		struct event *e = event_new(EV_PROGRESS, r->step ? r->step->id : NULL);
 		e->a = i;
 		e->b = PQntuples(res);
 		event_text(&e->text, "%s %s", k ? "looking whether all rows fit" : "adding", cell(res, i, 2));
 		run_emit(r, e);
 		rc = patiently(r, s, cell(res, i, k), err);
-		if (rc != ERR_SQL)
+		if (rc != ERR_SQL || locked(err))
 			continue;
 		emit_issue(r, cell(res, i, 2), cell(res, i, k), err);
 		return ERR_OK;
@@ -114,27 +128,53 @@ static enum err_code bring_back(struct run *r, struct session *s, const PGresult
 	return rc;
 }
 
-enum err_code work_keys_back(struct run *r, const void *arg, struct err *err)
+/* *out: statement to add it (NULL: it is there), to validate it (NULL: need not be), name; to be cleared also after an error. */
+static enum err_code lacking(struct run *r, struct session **dst, PGresult **out, struct err *err)
 {
-	struct session *src, *dst = NULL;
+	struct session *src;
 	char *all = NULL;
-	PGresult *res = NULL;
 	enum err_code rc = run_session(r, SIDE_SOURCE, NULL, &src, err);
 
-	(void)arg;
+	*out = NULL;
 	if (rc == ERR_OK) {
 		char *sql = keys_sql(src);
 		rc = session_value(src, sql, &all, err);
 		free(sql);
 	}
 	if (rc == ERR_OK)
-		rc = run_session(r, SIDE_TARGET, NULL, &dst, err);
+		rc = run_session(r, SIDE_TARGET, NULL, dst, err);
 	const char *params[] = {all};
 	if (rc == ERR_OK)
-		rc = session_exec(dst, lacking_sql, 1, params, 0, &res, err);
+		rc = session_exec(*dst, lacking_sql, 1, params, 0, out, err);
+	free(all);
+	return rc;
+}
+
+enum err_code keys_absent(struct run *r, struct str *names, struct str *unproven, struct err *err)
+{
+	struct session *dst;
+	PGresult *res = NULL;
+	enum err_code rc = lacking(r, &dst, &res, err);
+
+	for (int i = 0; rc == ERR_OK && i < PQntuples(res); i++) {
+		struct str *to = PQgetisnull(res, i, 0) ? unproven : names;
+		str_addf(to, "%s%s", to->len ? ", " : "", cell(res, i, 2));
+	}
+	PQclear(res);
+	return rc;
+}
+
+enum err_code work_keys_back(struct run *r, const void *arg, struct err *err)
+{
+	struct session *dst = NULL;
+	PGresult *res = NULL;
+
+	(void)arg;
+	if (cutover_handed(r))
+		return ERR_OK;
+	enum err_code rc = lacking(r, &dst, &res, err);
 	for (int i = 0; rc == ERR_OK && i < PQntuples(res); i++)
 		rc = bring_back(r, dst, res, i, err);
 	PQclear(res);
-	free(all);
 	return rc;
 }

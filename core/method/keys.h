@@ -15,8 +15,11 @@
 enum err_code work_keys_aside(struct run *r, const void *arg, struct err *err);
 /*
  * Adds those that the source has and the target has not; without a look at the rows first, then they are looked at while others go on
- * writing. One that its rows violate stays NOT VALID, and is an issue. arg: NULL
+ * writing; also one that an interrupted run added and did not look at. One that its rows violate stays NOT VALID, and is an issue.
+ * ERR_SQL when a lock is not to be had in about a minute: again brings the rest. arg: NULL
  */
 enum err_code work_keys_back(struct run *r, const void *arg, struct err *err);
+/* Adds the names of those that the target lacks, and of those that are there and were never looked at. */
+enum err_code keys_absent(struct run *r, struct str *names, struct str *unproven, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "host/place.h"
 #include "method/found.h"
+#include "method/keys.h"
 
 #define ASK_MS 10000
 #define ENVIRON_MAX (256 * 1024)
@@ -226,6 +227,26 @@ enum err_code leftover_end_processes(const char *theirs, struct err *err)
 	return rc;
 }
 
+/* ---- what is missing ---- */
+
+/* Set aside for the server's own copy, and not back yet; a database that goes needs none. */
+static void look_for_keys(struct run *r, const struct model *seen, struct leftover *l)
+{
+	struct str names = {0}, unproven = {0};
+	struct err ignored;
+	bool goes = false;
+
+	for (size_t i = 0; i < seen->left.n; i++)
+		goes |= !seen->left.v[i].removed && (str_starts(seen->left.v[i].last->id, "database:") || str_starts(seen->left.v[i].last->id, "content:"));
+	if (r->m->method != METHOD_SUBSCRIPTION || r->m->sub.copy != COPY_NATIVE || r->m->sub.adopt || goes)
+		return;
+	if (keys_absent(r, &names, &unproven, &ignored) == ERR_OK && names.len + unproven.len > 0)
+		strv_addf(&l->beside, "the target lacks constraints of the source, or has them NOT VALID; pgusher cutover brings them back as long as this is not removed: %s%s%s", str_text(&names),
+			  names.len && unproven.len ? ", " : "", str_text(&unproven));
+	str_fini(&names);
+	str_fini(&unproven);
+}
+
 /* ---- all of it ---- */
 
 void leftover_look(struct run *r, const struct model *seen, const char *theirs, struct leftover *out)
@@ -251,6 +272,7 @@ void leftover_look(struct run *r, const struct model *seen, const char *theirs, 
 	for (int i = 0; i < 2; i++)
 		if (sides & (1u << i))
 			look_at_side(r, seen, (enum side)i, theirs, out);
+	look_for_keys(r, seen, out);
 	(void)each_process(mark, tell, &t);
 	free(mark);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "method/keys.h"
 #include "method/smoke.h"
 #include "pg/logical.h"
 #include "watch/ready.h"
@@ -128,6 +129,32 @@ static void say_settings(struct tally *t)
 	str_fini(&list);
 }
 
+/* They were set aside for the server's own copy: a run that was stopped too early has not brought them back. */
+static void say_keys(struct tally *t)
+{
+	static const char title[] = "the target has the source's constraints";
+	bool now = t->r->cutover != NULL; /* it has just tried: what is missing still was refused */
+	struct str names = {0}, unproven = {0};
+	struct err why = {0};
+
+	if (t->r->m->sub.copy != COPY_NATIVE || t->r->m->sub.adopt)
+		return;
+	if (keys_absent(t->r, &names, &unproven, &why) != ERR_OK) {
+		say(t, "keys", title, VERDICT_BLOCK, why.msg, "both servers must be asked: try again");
+	} else if (names.len) {
+		str_add(&names, ": not on the target");
+		say(t, "keys", title, now ? VERDICT_BLOCK : VERDICT_WARN, str_text(&names),
+		    now ? "the target refused to add them: do what it asks for, or add them by hand, then cut over" : "the cutover brings them back before it closes anything");
+	} else if (unproven.len) {
+		str_add(&unproven, ": NOT VALID on the target");
+		say(t, "keys", title, VERDICT_WARN, str_text(&unproven), "ALTER TABLE ... VALIDATE CONSTRAINT ... on the target; what fails there has rows that violate it");
+	} else {
+		say(t, "keys", title, VERDICT_OK, "all of them", NULL);
+	}
+	str_fini(&names);
+	str_fini(&unproven);
+}
+
 static void say_address(struct tally *t)
 {
 	static const char title[] = "the application's address";
@@ -153,6 +180,7 @@ enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 	say_parts(&t);
 	say_commands(&t);
 	say_settings(&t);
+	say_keys(&t);
 	say_address(&t);
 	if (cancel_raised(r->cancel))
 		return err_set(err, ERR_CANCELLED, "cancelled");

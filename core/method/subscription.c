@@ -233,6 +233,14 @@ void subscription_keys_aside(struct step *st)
 		"-- would stop the server's own copy for ever");
 }
 
+void subscription_keys_back(struct step *st, const struct migration *m)
+{
+	if (m->sub.copy == COPY_NATIVE && !m->sub.adopt)
+		(void)step_work(st, ON_TARGET, "bring foreign keys and other constraints back", work_keys_back, NULL,
+			"ALTER TABLE ... ADD CONSTRAINT ... NOT VALID;  -- those that the source has and the target has not\n"
+			"ALTER TABLE ... VALIDATE CONSTRAINT ...;  -- others go on writing meanwhile");
+}
+
 static void plan_subscribe(struct plan *p, const struct migration *m, const struct facts *src, const struct facts *dst)
 {
 	struct step *st = plan_step(p, "subscribe", "create the subscription, still asleep",
@@ -278,10 +286,7 @@ void subscription_target(struct plan *p, const struct migration *m, const struct
 		"SELECT pg_logical_emit_message(true, 'pgusher', ...);  -- a mark in its WAL\n"
 		"SELECT confirmed_flush_lsn >= '<the mark>' FROM pg_replication_slots ...;\n"
 		"SELECT srsubstate, count(*) FROM pg_subscription_rel GROUP BY 1;  -- on the target: all 'r'");
-	if (m->sub.copy == COPY_NATIVE)
-		(void)step_work(st, ON_TARGET, "bring foreign keys and other constraints back", work_keys_back, NULL,
-			"ALTER TABLE ... ADD CONSTRAINT ... NOT VALID;  -- those that the source has and the target has not\n"
-			"ALTER TABLE ... VALIDATE CONSTRAINT ...;  -- others go on writing meanwhile");
+	subscription_keys_back(st, m);
 	if (!m->sub.synchronous_commit && has_synchronous_standby(dst)) {
 		sql = fill("ALTER SUBSCRIPTION ", m->sub.name, " SET (synchronous_commit = 'on')");
 		strv_take(&p->owned, sql);

@@ -14,6 +14,8 @@ void subscription_source(struct plan *p, const struct migration *m, const struct
 void subscription_slot(struct plan *p, const struct migration *m, const struct facts *src);
 /* For the server's own copy: an action behind the making of the tables. */
 void subscription_keys_aside(struct step *st);
+/* And one that brings them back, when every table is ready; nothing for another copy. */
+void subscription_keys_back(struct step *st, const struct migration *m);
 /* The subscription itself, until it has caught up. */
 void subscription_target(struct plan *p, const struct migration *m, const struct facts *src, const struct facts *dst);
 /* A subscription that somebody made by hand is written down as ours to watch, and to end some day. */

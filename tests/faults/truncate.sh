@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Somebody truncates a table while it waits to be copied: nobody waits for ever, the run says what happened, and the next one goes through.
+# And the constraints that are set aside for the server's own copy, for the sake of a TRUNCATE: none is forgotten when the run is stopped before they are back.
 . "$(dirname "$0")/../flows/common.sh"
 up a 14
 up b 16
@@ -24,4 +25,35 @@ ok 'no session of ours is left' until_true 10 no_leftovers a
 lab tell slow rate 0
 ok 'started again it goes through' exits 0 pgusher run case --yes
 ok 'the table is empty on both sides' test "$(lab psql b shop -At -c 'SELECT count(*) FROM last')" = 0
+
+METHOD=subscription
+lab psql a postgres -q -c 'CREATE DATABASE keys'
+lab psql b postgres -q -c 'CREATE DATABASE keys'
+lab psql a keys -q -c 'CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent SELECT generate_series(1, 100)' \
+	-c 'CREATE TABLE child (id int PRIMARY KEY, parent int CONSTRAINT to_parent REFERENCES parent); INSERT INTO child SELECT i, i FROM generate_series(1, 100) i'
+ini keys a keys b keys '[subscription]' 'copy = native' '[cutover]' 'reverse = no' 'verify = off'
+key() { lab psql b keys -At -c "SELECT convalidated FROM pg_constraint WHERE conname = 'to_parent'"; }
+is() { [ "$1" = "$2" ] || { echo "'$1', not '$2'"; return 1; }; }
+sessions() { [ "$(lab psql b keys -At -c "SELECT count(*) FROM pg_stat_activity WHERE datname = 'keys' AND query LIKE '$1' AND $2 AND pid <> pg_backend_pid()")" = 1 ]; }
+# somebody holds a table from when the subscription is there: it does not hinder the copy, but the keys
+lab psql b keys -q -c 'DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_subscription_rel) LOOP PERFORM pg_sleep(0.01); END LOOP;
+	LOCK TABLE parent IN SHARE UPDATE EXCLUSIVE MODE; PERFORM pg_sleep(600); END $$' >/dev/null 2>&1 &
+holding=$!
+until_true 20 sessions 'DO %' "state = 'active'"
+"$PGUSHER" run -c "$WORK/keys.ini" --yes >"$WORK/keys.out" 2>&1 </dev/null &
+pid=$!
+ok 'keys: wait for a lock' until_true 120 sessions '%ADD CONSTRAINT%' "wait_event_type = 'Lock'"
+kill -TERM $pid
+wait $pid 2>/dev/null
+ok 'keys: stopped before they are back' is "$(key)" ''
+ok 'keys: a rehearsal says so' exits 0 pgusher cutover keys --rehearse
+ok 'keys: and which' says keys 'public.child to_parent: not on the target'
+lab psql b postgres -q -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %' AND pid <> pg_backend_pid()" >/dev/null
+wait $holding 2>/dev/null
+ok 'keys: the cutover asks first' exits 3 pgusher cutover keys
+ok 'keys: but brought them back before' is "$(key)" t
+# stopped between the two statements of one
+lab psql b keys -q -c 'ALTER TABLE child DROP CONSTRAINT to_parent, ADD CONSTRAINT to_parent FOREIGN KEY (parent) REFERENCES parent NOT VALID'
+ok 'keys: the cutover goes through' exits 0 pgusher cutover keys --yes --confirm keys
+ok 'keys: they were looked at' is "$(key)" t
 exit $bad
