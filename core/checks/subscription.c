@@ -121,6 +121,12 @@ void check_from_target(const struct survey *s, struct finding *f)
 	if (!s->probed || s->from_target.code == ERR_OK)
 		return;
 	const char *host = s->m->sub.source_host ? s->m->sub.source_host : s->m->end[SIDE_SOURCE].host;
+	if (s->from_target.code == ERR_CONNECT || s->from_target.code == ERR_AUTH) { /* of our own session; the server's answer is ERR_SQL */
+		finding_is(f, VERDICT_BLOCK, "whether the target reaches the source could not be tried");
+		finding_print(&f->found, "%s", s->from_target.msg);
+		finding_print(&f->fix, "%s", err_next(&s->from_target));
+		return;
+	}
 	finding_is(f, VERDICT_BLOCK, "the target does not reach the source");
 	finding_print(&f->found, "%s", s->from_target.msg);
 	finding_print(&f->needed, "the target itself logs in to the source, at %s", host ? host : "[subscription] source_host");

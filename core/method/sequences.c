@@ -68,14 +68,16 @@ static enum err_code ask_called(struct run *r, struct session *s, bool chosen, s
 
 static enum err_code take_called(struct session *s, struct seqs *l, struct err *err)
 {
-	PGresult *res, *more = NULL;
+	PGresult *res = NULL, *more = NULL;
 	enum err_code rc = session_next(s, 0, &res, err);
 
 	if (rc == ERR_OK)
 		rc = session_next(s, 0, &more, err);
 	PQclear(more);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK) {
+		PQclear(res);
 		return rc;
+	}
 	l->n = (size_t)PQntuples(res);
 	l->v = xcalloc(l->n + 1, sizeof *l->v);
 	for (size_t i = 0; i < l->n; i++)

@@ -19,6 +19,17 @@ static bool final_words(const char *msg)
 	return false;
 }
 
+/* A server that starts, stops, has no free slot or memory; a pooler whose server fails over says 08P01 (a password it refuses is ERR_AUTH). */
+static bool passing_state(const char *state)
+{
+	static const char *const states[] = {"57P03", "57P01", "57P02", "53300", "53200", "08P01"};
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(state, states[i]) == 0)
+			return true;
+	return false;
+}
+
 bool patience_may_pass(const struct err *why)
 {
 	switch (why->code) {
@@ -26,7 +37,7 @@ bool patience_may_pass(const struct err *why)
 		return true;
 	case ERR_CONNECT:
 		if (why->sqlstate[0])
-			return strcmp(why->sqlstate, "57P03") == 0 || strcmp(why->sqlstate, "53300") == 0;
+			return passing_state(why->sqlstate);
 		return !final_words(why->msg);
 	case ERR_OK: case ERR_USAGE: case ERR_AUTH: case ERR_SQL: case ERR_CANCELLED: case ERR_IO: case ERR_NOSPACE: case ERR_CHILD:
 	case ERR_BLOCKED: case ERR_DIFFERS: case ERR_BUSY: case ERR_HOSTKEY:

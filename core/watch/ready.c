@@ -65,8 +65,10 @@ static void of_tables(const struct watch_sample *s, struct list *l)
 {
 	add(l, "tables", "all tables ready", s->tables == 0 || s->ready < s->tables ? VERDICT_BLOCK : VERDICT_OK, s->tables ? "wait until they are" : "the subscription has no tables: refresh it",
 	    "%lld of %lld%s%s", (long long)s->ready, (long long)s->tables, s->busy[0] ? ": " : "", s->busy);
-	if (s->sequences_behind < 0)
+	if (s->drift_ms < 0 && s->sequences_behind < 0)
 		add(l, "same", "same tables and columns", VERDICT_INFO, "wait a moment", "not compared yet");
+	else if (s->drift_ms < 0)
+		add(l, "same", "same tables and columns", VERDICT_BLOCK, "see what holds a lock on the catalogues of either side (pg_locks), then look again", "could not be compared");
 	else
 		add(l, "same", "same tables and columns", s->drift[0] ? VERDICT_BLOCK : s->drift_less[0] ? VERDICT_WARN : VERDICT_OK,
 		    "make the same change on the target; add new tables to the publication and refresh", "%s", s->drift[0] ? s->drift : s->drift_less[0] ? s->drift_less : "yes");

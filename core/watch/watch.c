@@ -429,6 +429,9 @@ static void look_for_drift(struct watch *w)
 		keep(s->drift_less, sizeof s->drift_less, d.lesser);
 		keep(s->drift_lines, sizeof s->drift_lines, d.lines);
 		s->drift_ms = (clock_mono_us() - began) / 1000;
+	} else { /* what was seen a minute ago is not known any more */
+		s->drift[0] = s->drift_less[0] = s->drift_lines[0] = '\0';
+		s->drift_ms = -1;
 	}
 	PQclear(pub);
 }

@@ -204,6 +204,7 @@ static void ready_or_not(void **state)
 		{AT(lag_bytes), (16 << 20) + 1, "lag", VERDICT_BLOCK, "more than 16.0 MB"}, {AT(lag_bytes), 16 << 20, "lag", VERDICT_OK, "within 16.0 MB for 7.0 s"},
 		{AT(restarts), 3, "errors", VERDICT_BLOCK, "3 times"}, {AT(apply_errors), 4, "errors", VERDICT_WARN, "4 counted"}, {AT(conflicts), 4, "errors", VERDICT_WARN, "4 conflicts"},
 		{AT(sequences_behind), -1, "sequences", VERDICT_INFO, "not looked"}, {AT(sequences_behind), -1, "reverse", VERDICT_INFO, "not looked"},
+		{AT(drift_ms), -1, "same", VERDICT_BLOCK, "could not be compared"},
 		{AT(sequences_behind), 2, "sequences", VERDICT_OK, "2 behind"},
 	};
 	struct ready_condition c[READY_MAX];
