@@ -16,6 +16,7 @@
 #include "method/run.h"
 #include "method/subscription.h"
 #include "method/takenup.h"
+#include "method/rewritten.h"
 #include "method/work.h"
 #include "watch/watch.h"
 
@@ -374,6 +375,8 @@ enum err_code attempt_verify(struct attempt *a, struct err *err)
 	if (rc == ERR_OK) { /* compared: whatever leader the target has now, nothing was lost */
 		char *dir = migration_state_dir(a->m);
 		watch_forget(dir);
+		if (a->m->dump.verify != VERIFY_COUNT)
+			rewritten_forget(a->m);
 		free(dir);
 	}
 	run_release(&r, rc == ERR_CANCELLED);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "method/keys.h"
+#include "method/rewritten.h"
 #include "method/smoke.h"
 #include "pg/logical.h"
 #include "watch/ready.h"
@@ -155,6 +156,17 @@ static void say_keys(struct tally *t)
 	str_fini(&unproven);
 }
 
+/* Their rows may be missing, and only a comparison of every row would show it. */
+static void say_rewritten(struct tally *t)
+{
+	const struct migration *m = t->r->m;
+	bool compared = migration_cut_verify(m) == VERIFY_CHECKSUM && m->cut.verify_budget_s == 0;
+
+	if (rewritten_unproven(m))
+		say(t, "rewritten", "tables rewritten during the copy", compared ? VERDICT_INFO : VERDICT_BLOCK, compared ? "the cutover compares every table" : "not compared yet: rows may be missing",
+		    compared ? NULL : "compare both sides by pgusher verify, or let the cutover do it: [cutover] verify = checksum, no verify_budget");
+}
+
 static void say_address(struct tally *t)
 {
 	static const char title[] = "the application's address";
@@ -181,6 +193,7 @@ enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 	say_commands(&t);
 	say_settings(&t);
 	say_keys(&t);
+	say_rewritten(&t);
 	say_address(&t);
 	if (cancel_raised(r->cancel))
 		return err_set(err, ERR_CANCELLED, "cancelled");

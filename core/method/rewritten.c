@@ -1,7 +1,12 @@
 #include "method/rewritten.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/share.h"
 
 #define NAMES_SHOWN 10
 
@@ -39,6 +44,47 @@ static int row_of(const PGresult *current, const char *oid)
 	return -1;
 }
 
+/* ---- until they were compared ---- */
+
+static char *path_of(const struct migration *m)
+{
+	char *dir = migration_state_dir(m), *path = xasprintf("%s/rewritten", dir);
+
+	free(dir);
+	return path;
+}
+
+void rewritten_forget(const struct migration *m)
+{
+	char *path = path_of(m);
+
+	(void)unlink(path); /* mostly there is none */
+	free(path);
+}
+
+bool rewritten_unproven(const struct migration *m)
+{
+	char *path = path_of(m);
+	bool there = access(path, F_OK) == 0 || errno != ENOENT;
+
+	free(path);
+	return there;
+}
+
+static enum err_code remember(const struct run *r, const char *names, struct err *err)
+{
+	char *path = path_of(r->m);
+	size_t n = strlen(names);
+	int fd = share_open(path, O_WRONLY | O_CREAT | O_TRUNC);
+	bool ok = fd >= 0 && write(fd, names, n) == (ssize_t)n && fsync(fd) == 0;
+
+	if (fd >= 0 && close(fd) < 0)
+		ok = false;
+	enum err_code rc = ok ? ERR_OK : err_errno(err, "cannot write %s", path);
+	free(path);
+	return rc;
+}
+
 static enum err_code judge(struct run *r, const PGresult *then, const PGresult *current, struct err *err)
 {
 	struct str names = {0}, altered = {0};
@@ -54,10 +100,12 @@ static enum err_code judge(struct run *r, const PGresult *then, const PGresult *
 		not_proven(r, cell(then, i, 1), cell(then, i, 2));
 	}
 	if (names.len > 0 && altered.len == 0)
-		run_note(r, "truncated meanwhile", "%s%s: emptied or rewritten on the source while the copy was read. A TRUNCATE comes with the stream; what else may rewrite a table (ALTER "
-			 "TABLE ... SET LOGGED, VACUUM FULL) does not. So they are not proven yet: the cutover compares them, or pgusher verify when the writers pause",
+		run_note(r, "truncated meanwhile", "%s%s: emptied or rewritten on the source while the copy was read. A TRUNCATE comes with the stream; an ALTER TABLE "
+			 "that writes the rows anew (TYPE ... USING, SET LOGGED) does not, and they would be missing. So they are not proven yet: the cutover compares them, or pgusher verify when the writers pause",
 			 str_text(&names), PQntuples(then) > NAMES_SHOWN ? " and more" : "");
 	enum err_code rc = ERR_OK;
+	if (names.len > 0 && altered.len == 0)
+		rc = remember(r, str_text(&names), err);
 	if (altered.len > 0) {
 		rc = err_set(err, ERR_BLOCKED, "tables were altered on the source while they were copied: %s", str_text(&altered));
 		(void)err_hint(err, "their rows cannot be read in the older snapshot, and are in no stream: start again, it begins with a new one");
@@ -82,6 +130,7 @@ enum err_code rewritten_look(struct run *r, struct err *err)
 
 	if (!r->snapshot || !rewritten_is_followed(r))
 		return ERR_OK;
+	rewritten_forget(r->m); /* of an earlier copy */
 	enum err_code rc = session_exec(r->snapshot, in_snapshot, 0, NULL, 0, &then, err);
 	if (rc == ERR_OK && PQntuples(then) > 0) {
 		add_oids(&oids, then);

@@ -16,5 +16,8 @@ bool rewritten_is_followed(const struct run *r);
  * ERR_BLOCKED when the columns of one are others now: its rows are in no stream.
  */
 enum err_code rewritten_look(struct run *r, struct err *err);
+/* Such tables are remembered in a file of the state directory until a comparison of every row went well, or another copy is made. */
+bool rewritten_unproven(const struct migration *m);
+void rewritten_forget(const struct migration *m);
 
 #endif

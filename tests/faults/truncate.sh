@@ -56,4 +56,21 @@ ok 'keys: but brought them back before' is "$(key)" t
 lab psql b keys -q -c 'ALTER TABLE child DROP CONSTRAINT to_parent, ADD CONSTRAINT to_parent FOREIGN KEY (parent) REFERENCES parent NOT VALID'
 ok 'keys: the cutover goes through' exits 0 pgusher cutover keys --yes --confirm keys
 ok 'keys: they were looked at' is "$(key)" t
+
+# rewritten in its place while another table is copied: its rows are in no snapshot and in no stream
+lab psql a postgres -q -c 'CREATE DATABASE rw'
+lab psql a rw -q -c "CREATE TABLE big (id int PRIMARY KEY, t text); INSERT INTO big SELECT i, repeat('x', 60) FROM generate_series(1, 100000) i" \
+	-c "CREATE TABLE small (id int PRIMARY KEY, v text); INSERT INTO small SELECT i, 'v' FROM generate_series(1, 500) i"
+ini rw a rw b rw 'jobs = 1' 'verify = off' '[cutover]' 'reverse = no' 'verify = off' '[subscription]' "source_port = $(get a PORT)"
+sed -i "/^\[source\]/,/^dbname/s/^port = .*/port = $(cat "$PGUSHER_LAB/slow/port")/" "$WORK/rw.ini"
+lab tell slow rate 1500000
+"$PGUSHER" run -c "$WORK/rw.ini" --yes >"$WORK/rw.out" 2>&1 </dev/null &
+pid=$!
+ok 'rewritten: it copies' until_true 60 copying
+lab psql a rw -q -c 'ALTER TABLE small ALTER v TYPE text USING upper(v)'
+lab tell slow rate 0
+wait $pid
+ok 'rewritten: it is said' says rw 'public.small: emptied or rewritten'
+ok 'rewritten: no cutover unproven' exits 3 pgusher cutover rw --yes --confirm rw
+ok 'rewritten: and why' says rw 'tables rewritten during the copy'
 exit $bad
