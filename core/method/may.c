@@ -26,6 +26,14 @@ void may_look(struct whereabouts *w, const struct migration *m, const struct fac
 		w->there[i] = f[i] && f[i]->db_exists;
 		w->left[i] = find(f[i], "publication here", l[i].publication) || find(f[i], "slot", l[i].slot) || find(f[i], "subscription here", other->subscription);
 	}
+	w->nameless = m->sub.adopt && src && dst && w->source == PHASE_NONE && !w->follows;
+}
+
+static enum err_code no_name(struct err *err)
+{
+	err_set(err, ERR_BLOCKED, "the subscription that was taken over is not on the target any more: whether it was cut over cannot be told here");
+	return err_hint(err, "the source knows: SELECT pubname, obj_description(oid, 'pg_publication') FROM pg_publication; when one says 'cut over', "
+			"the target is the primary: never open the source while that is in use");
 }
 
 static enum err_code closed_by_a_killed_one(struct err *err)
@@ -48,6 +56,8 @@ static enum err_code nobody_follows(struct err *err)
 
 enum err_code may_cut_over(const struct whereabouts *w, struct err *err)
 {
+	if (w->nameless)
+		return no_name(err);
 	switch (w->source) {
 	case PHASE_ROLLED_BACK:
 		return rolled_back(err);
@@ -63,6 +73,8 @@ enum err_code may_cut_over(const struct whereabouts *w, struct err *err)
 
 enum err_code may_rehearse(const struct whereabouts *w, struct err *err)
 {
+	if (w->nameless)
+		return no_name(err);
 	switch (w->source) {
 	case PHASE_ROLLED_BACK:
 		return rolled_back(err);
@@ -80,6 +92,8 @@ enum err_code may_rehearse(const struct whereabouts *w, struct err *err)
 
 enum err_code may_roll_back(const struct whereabouts *w, struct err *err)
 {
+	if (w->nameless)
+		return no_name(err);
 	switch (w->source) {
 	case PHASE_NONE:
 	case PHASE_OPENED:
@@ -100,6 +114,8 @@ enum err_code may_roll_back(const struct whereabouts *w, struct err *err)
 
 enum err_code may_finalize(const struct whereabouts *w, struct err *err)
 {
+	if (w->nameless)
+		return no_name(err);
 	if (w->source == PHASE_CUT_OVER || w->source == PHASE_ROLLED_BACK || (!w->left[0] && !w->left[1] && w->there[0] && w->there[1]))
 		return ERR_OK;
 	if (w->source == PHASE_FENCED)
@@ -122,6 +138,8 @@ enum err_code may_take_back(const struct whereabouts *w, bool rollback, struct e
 {
 	bool both = w->known[SIDE_SOURCE] && w->known[SIDE_TARGET];
 
+	if (w->nameless)
+		return no_name(err);
 	if (!both) /* a closed side is to be opened, whatever has become of the other */
 		return ERR_OK;
 	switch (w->source) {

@@ -67,9 +67,11 @@ enum err_code address_take(struct endpoint *ep, const char *text, char **left_ou
 
 	*left_out = NULL;
 	if (!all) {
-		size_t n = said ? strcspn(said, "\n") : 0;
-		err_set(err, ERR_USAGE, "%.*s", (int)n, said ? said : "");
-		PQfreemem(said);
+		if (said) { /* it quotes the address, password and all */
+			explicit_bzero(said, strlen(said));
+			PQfreemem(said);
+		}
+		err_set(err, ERR_USAGE, "this address cannot be read");
 		return err_hint(err, "postgresql://user@host:port/dbname, or host=... port=... dbname=... user=...");
 	}
 	take(ep, all, &rest);
