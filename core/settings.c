@@ -130,6 +130,23 @@ static char *take_tables(struct strv *at, const char *v)
 	return good ? NULL : xstrdup("schema.table, separated by commas; double quotes around a part with other signs than letters, digits and _");
 }
 
+/* One, or a list for several hosts, as libpq takes it. */
+static bool good_ports(const char *v)
+{
+	struct strv list = {0};
+	size_t commas = 0;
+	int64_t n;
+
+	for (const char *p = v; *p; p++)
+		commas += *p == ',';
+	strv_split(&list, v, ",");
+	bool good = *v == '\0' || list.n == commas + 1; /* none is left out: the next would be taken for it */
+	for (size_t i = 0; i < list.n && good; i++)
+		good = str_to_i64(list.v[i], 1, 65535, &n);
+	strv_fini(&list);
+	return good;
+}
+
 /* NULL: taken; else what would be right. Caller frees. */
 static char *set_value(struct migration *m, const struct setting *k, const char *v)
 {
@@ -140,6 +157,11 @@ static char *set_value(struct migration *m, const struct setting *k, const char 
 	switch (k->type) {
 	case T_PLAIN:
 	case T_TEXT:
+		xreplace(at, *v ? v : NULL);
+		return NULL;
+	case T_PORT:
+		if (!good_ports(v))
+			return xstrdup("a number from 1 to 65535, or several separated by commas");
 		xreplace(at, *v ? v : NULL);
 		return NULL;
 	case T_NAME:
@@ -219,6 +241,21 @@ char *settings_wrong(const char *section, const char *name, const char *value)
 	return right;
 }
 
+/* "[dump]", or "[source], [target]": where the key is at home. NULL: nowhere. Caller frees. */
+static char *home_of(const char *name)
+{
+	struct strv list = {0};
+	size_t n;
+	const struct setting *keys = settings_keys(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(keys[i].name, name))
+			strv_addf(&list, "[%s]", keys[i].section);
+	char *text = list.n ? strv_join(&list, ", ") : NULL;
+	strv_fini(&list);
+	return text;
+}
+
 static int unknown(struct reading *r, const char *section, const char *name)
 {
 	const struct setting *best = NULL;
@@ -229,6 +266,12 @@ static int unknown(struct reading *r, const char *section, const char *name)
 		return wrong(r, 1, "passwords do not belong here: use passfile, password_command or PGPASSWORD, or type it");
 	if (!*section)
 		return wrongf(r, 1, xasprintf("'%s' stands before the first [section]", name));
+	char *home = home_of(name);
+	if (home) {
+		char *what = xasprintf("[%s] has no key '%s'; it belongs to %s", section, name, home);
+		free(home);
+		return wrongf(r, 1, what);
+	}
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(keys[i].section, section) && (!best || str_distance(name, keys[i].name) < str_distance(name, best->name)))
 			best = &keys[i];

@@ -7,7 +7,7 @@
 #define END(side, word, example)                                                                                                 \
 	{word, "host", T_PLAIN, M(end[side].host), 0, 0, example,                                                                \
 	 "a name, several separated by commas (the one that takes writes is found), or a socket's folder"},                     \
-	{word, "port", T_TEXT, M(end[side].port), 0, 0, "5432", "one, or as many as hosts"},                                      \
+	{word, "port", T_PORT, M(end[side].port), 0, 0, "5432", "one, or as many as hosts"},                                      \
 	{word, "dbname", T_PLAIN, M(end[side].dbname), 0, 0, "netbox", "the database that moves"},                                \
 	{word, "user", T_TEXT, M(end[side].user), 0, 0, "postgres", "the role to log in as; a superuser or the owner"},          \
 	{word, "sslmode", T_TEXT, M(end[side].sslmode), 0, 0, NULL, "as libpq: disable, prefer, require, verify-ca, verify-full"}, \
@@ -19,7 +19,7 @@
 	 "a command (no shell) whose first line of output is the password"},                                                    \
 	{word, "service", T_TEXT, M(end[side].service), 0, 0, NULL, "an entry of pg_service.conf"},                              \
 	{word, "ssh", T_TEXT, M(end[side].ssh), 0, 0, NULL, "method tunnel: login@host, or a Host of ~/.ssh/config, from where host and port are reached"}, \
-	{word, "local_port", T_TEXT, M(end[side].local_port), 0, 0, NULL, "of the tunnel, one for each host; default: free ones"}, \
+	{word, "local_port", T_PORT, M(end[side].local_port), 0, 0, NULL, "of the tunnel, one for each host; default: free ones"}, \
 	{word, "maintenance_db", T_TEXT, M(end[side].maintenance_db), 0, 0, NULL, "where to connect while dbname does not exist; default postgres"}
 
 static const struct setting keys[] = {
@@ -50,9 +50,9 @@ static const struct setting keys[] = {
 	{"subscription", "slot", T_SLOT, M(sub.slot), 0, 0, NULL, "default: the same"},
 	{"subscription", "role", T_TEXT, M(sub.role), 0, 0, NULL, "logs in to the source for the subscription; default: one made for it, with a password nobody sees"},
 	{"subscription", "source_host", T_PLAIN, M(sub.source_host), 0, 0, NULL, "the source as the target reaches it, when that is another address"},
-	{"subscription", "source_port", T_TEXT, M(sub.source_port), 0, 0, NULL, "and its port there"},
+	{"subscription", "source_port", T_PORT, M(sub.source_port), 0, 0, NULL, "and its port there"},
 	{"subscription", "target_host", T_PLAIN, M(sub.target_host), 0, 0, NULL, "the target as the source reaches it (for the way back), when that is another address"},
-	{"subscription", "target_port", T_TEXT, M(sub.target_port), 0, 0, NULL, "and its port there"},
+	{"subscription", "target_port", T_PORT, M(sub.target_port), 0, 0, NULL, "and its port there"},
 	{"subscription", "streaming", T_STREAMING, M(sub.streaming), 0, 0, NULL, "on, off or parallel; default: the best that the target can"},
 	{"subscription", "synchronous_commit", T_SYNC, M(sub.synchronous_commit), 0, 0, NULL, "of the apply worker: off, local, on, remote_write, remote_apply; default: off, and on once level where the target has a synchronous standby"},
 	{"subscription", "tables", T_TABLES, M(sub.tables), 0, 0, NULL,
@@ -74,7 +74,7 @@ static const struct setting keys[] = {
 	{"cutover", "refresh_matviews", T_BOOL, M(cut.refresh_matviews), 0, 0, "yes", "refresh the target's materialized views after the hand-over"},
 	{"cutover", "analyze", T_BOOL, M(cut.analyze), 0, 0, "yes", "ANALYZE the target after the hand-over"},
 	{"cutover", "app_host", T_PLAIN, M(cut.app.host), 0, 0, NULL, "the address that the application will use (HAProxy, pgbouncer); a smoke query goes there after the hand-over"},
-	{"cutover", "app_port", T_TEXT, M(cut.app.port), 0, 0, NULL, "its port"},
+	{"cutover", "app_port", T_PORT, M(cut.app.port), 0, 0, NULL, "its port"},
 	{"cutover", "app_user", T_TEXT, M(cut.app.user), 0, 0, NULL, "the application's role; default: the user of [target]"},
 	{"cutover", "app_dbname", T_PLAIN, M(cut.app.dbname), 0, 0, NULL, "the database's name there; default: that of [target]"},
 	{"cutover", "app_sslmode", T_TEXT, M(cut.app.sslmode), 0, 0, NULL, "as libpq; default: that of [target]"},

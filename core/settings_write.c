@@ -30,6 +30,7 @@ char *setting_text(const struct migration *m, const struct migration *def, const
 	switch (k->type) {
 	case T_TEXT:
 	case T_PLAIN:
+	case T_PORT:
 	case T_NAME:
 	case T_COMPRESS:
 	case T_SLOT:

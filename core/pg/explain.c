@@ -1,8 +1,11 @@
 #include "pg/explain.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -119,6 +122,31 @@ static bool pooler_refuses(const char *line)
 	return false;
 }
 
+/* libpq says nothing of a file that it cannot read, nor of one that it leaves aside as others may read it. */
+static void hint_passfile(PGconn *conn, struct err *err)
+{
+	PQconninfoOption *all = PQconninfo(conn);
+	const char *path = NULL;
+	struct stat st;
+
+	for (PQconninfoOption *o = all; o && o->keyword; o++)
+		if (strcmp(o->keyword, "passfile") == 0)
+			path = o->val;
+	if (str_empty(path)) {
+		(void)err_hint(err, "type it on the wizard's server screens, or give it in PGPASSWORD or a password file");
+	} else if (stat(path, &st) < 0 || access(path, R_OK) < 0) {
+		if (errno == ENOENT && str_ends(path, "/.pgpass")) /* nobody named it */
+			(void)err_hint(err, "type it on the wizard's server screens, or give it in PGPASSWORD or in %s", path);
+		else
+			(void)err_hint(err, "cannot read %s, the password file: %s", path, strerror(errno));
+	} else if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO))) {
+		(void)err_hint(err, "the password file %s is passed over, as others may read it: chmod 600 %s", path, path);
+	} else {
+		(void)err_hint(err, "type it on the wizard's server screens, or give it in PGPASSWORD; the password file %s has none for this server, database and role", path);
+	}
+	PQconninfoFree(all);
+}
+
 enum err_code explain_connect(PGconn *conn, struct err *err)
 {
 	const char *msg = PQerrorMessage(conn), *text = msg;
@@ -135,7 +163,7 @@ enum err_code explain_connect(PGconn *conn, struct err *err)
 		hint_hba(line, err);
 	if (!has && PQconnectionNeedsPassword(conn)) {
 		err_set(err, ERR_AUTH, "the server wants a password for this role");
-		(void)err_hint(err, "type it, or put it into the password file");
+		hint_passfile(conn, err);
 	} else if (pooler_refuses(line)) {
 		err->code = ERR_AUTH;
 		(void)err_hint(err, "check the role and its password; behind a pooler it must know them, too (auth_file, auth_query)");

@@ -90,6 +90,7 @@ static char *held(const struct migration *m, const struct setting *k)
 	switch (k->type) {
 	case T_TEXT:
 	case T_PLAIN:
+	case T_PORT:
 	case T_NAME:
 	case T_COMPRESS:
 	case T_SLOT:
@@ -128,6 +129,7 @@ struct words { const char *in[12], *out[12]; }; /* out: NULL is the same as in *
 static const struct words good[] = {
 	[T_TEXT] = {{"x", "a;b", "a = b", "\"q\" 'q'", "\xd0\xb1\xd0\xb0\xd0\xb7\xd0\xb0", "/a b/c"}, {0}},
 	[T_PLAIN] = {{"x", "a;b", "a#b", "#a", "a:b", "10.0.0.1,10.0.0.2"}, {0}},
+	[T_PORT] = {{"5432", "1", "65535", "5432,5433", "5432, 5433"}, {0}},
 	[T_BOOL] = {{"yes", "true", "on", "1", "no", "false", "off", "0"}, {"yes", "yes", "yes", "yes", "no", "no", "no", "no"}},
 	[T_LIST] = {{"a", "a, b ,c", "a b, \"c\"", ","}, {"a", "a|b|c", "a b|\"c\"", ""}},
 	[T_TABLES] = {{"a.b", "t", "a.b, c.d", "\"a,b\".\"c.\"\"d\""}, {"a.b", "t", "a.b|c.d", "\"a,b\".\"c.\"\"d\""}},
@@ -368,6 +370,10 @@ static void what_is_wrong_is_told_where(void **state)
 		{"[dump]\njobs = 99\n", "f:2:8: '99' is not a value of [dump] jobs: a number from 1 to 64"},
 		{"[dump]\njobs=99\n", "f:2:6: "},
 		{"[dump]\njbos = 3\n", "f:2:1: [dump] has no key 'jbos'; did you mean 'jobs'?"},
+		{"[source]\njobs = 3\n", "f:2:1: [source] has no key 'jobs'; it belongs to [dump]"},
+		{"[source]\nport = 18584x\n", "f:2:8: '18584x' is not a value of [source] port: a number from 1 to 65535"},
+		{"[target]\nport = 5432, 99999\n", "f:2:8: '5432, 99999' is not a value of [target] port"},
+		{"[target]\nport = 5432,,5433\n", "f:2:8: "},
 		{"[dump]\nsomething = 3\n", "f:2:1: [dump] has no key 'something'"},
 		{"[dump]\njobs = 3\n; c\n\njobs = 4\n", "f:5:1: [dump] jobs is there twice"},
 		{"[dumb]\njobs = 3\n", "f:1:2: there is no section [dumb]; did you mean [dump]?"},
