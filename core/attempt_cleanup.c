@@ -121,15 +121,23 @@ static enum err_code write_found(struct attempt *a, const struct model *found, s
 	return rc;
 }
 
-static enum err_code nothing_there(const struct attempt *a, struct err *err)
+/* Of a subscription both sides have answered, or what may be there would have been named. */
+static enum err_code nothing_there(struct attempt *a, struct err *err)
 {
 	char *dir = migration_state_dir(a->m);
-	bool asked = a->m->method == METHOD_SUBSCRIPTION;
+	enum err_code rc = ERR_BLOCKED;
 
-	err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here%s", a->m->name, asked ? ", nor is on the servers" : "");
-	(void)err_hint(err, "looked in %s%s", dir, asked ? ", and on both servers" : "; an attempt that another host or login ran is in its state_dir");
+	if (a->m->method == METHOD_SUBSCRIPTION) {
+		struct event *e = event_new(EV_NOTE, NULL);
+		xreplace(&e->title, "cleanup");
+		event_text(&e->text, "nothing is left: looked in %s, and on both servers", dir);
+		rc = sink_emit(a->sink, e, err);
+	} else {
+		err_set(err, ERR_BLOCKED, "nothing of %s that could be removed is written down here", a->m->name);
+		(void)err_hint(err, "looked in %s; an attempt that another host or login ran is in its state_dir", dir);
+	}
 	free(dir);
-	return err->code;
+	return rc;
 }
 
 /* From the question to the last word; the journal is open. */

@@ -37,8 +37,14 @@ static enum err_code look(struct run *r, enum side side, const struct link *from
 				from_here->own_role && !r->m->sub.adopt ? from_here->role : ""};
 	struct session *s;
 	PGresult *res;
+	const struct endpoint *ep = &r->m->end[side];
 	enum err_code rc = run_session(r, side, NULL, &s, err);
 
+	if (rc == ERR_SQL && strcmp(err->sqlstate, "3D000") == 0) { /* what lives in it is not there; a role may be */
+		params[0] = params[1] = params[2] = "";
+		*err = (struct err){0};
+		rc = run_session(r, side, ep->maintenance_db, &s, err);
+	}
 	if (rc == ERR_OK)
 		rc = session_exec(s, on_side, 4, params, 0, &res, err);
 	if (rc != ERR_OK)

@@ -42,7 +42,7 @@ ok 'no journal: the list' says case 'slot:pgusher_case (keeps'
 rm -rf "$state"
 ok 'no journal' exits 0 pgusher cleanup case --yes --confirm shop
 ok 'no journal: nothing is left' is "$(left)" ''
-ok 'a second time: there is nothing' exits 3 pgusher cleanup case --yes --confirm shop
+ok 'a second time: there is nothing' exits 0 pgusher cleanup case --yes --confirm shop
 ok 'a second time: says where it looked' says case 'on both servers'
 
 for how in journal none; do
