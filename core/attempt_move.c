@@ -33,6 +33,14 @@ static void failed_hint(const struct move *v, enum cutover_outcome how, const st
 	event_text(&e->hint, "%s%s%s", why->hint, why->hint[0] && *than ? "; " : "", than);
 }
 
+/* Somebody was asked, and said no, or nobody was there to say yes. */
+static bool not_begun(const struct run *r, enum err_code rc, enum cutover_outcome how)
+{
+	const struct model_list *said = &r->live->answers;
+
+	return rc == ERR_BLOCKED && how == CUTOVER_NOBODY_WAITED && said->n > 0 && said->v[said->n - 1].last->state == ST_FAILED && r->seen && !model_unfinished(r->seen);
+}
+
 static void move_end(const struct run *r, struct event *e, enum err_code rc, enum cutover_outcome how, const struct move *v, const struct err *why)
 {
 	int open = (int)model_open(r->live);
@@ -45,6 +53,11 @@ static void move_end(const struct run *r, struct event *e, enum err_code rc, enu
 		else
 			event_text(&e->text, "%s", v->text);
 		xreplace(&e->hint, v->hint);
+	} else if (not_begun(r, rc, how)) { /* what had ended well before has ended well */
+		e->state = ST_DONE;
+		e->n = 3;
+		event_text(&e->text, "not confirmed: no %s was begun, everything is as before", v->what);
+		xreplace(&e->hint, why->hint);
 	} else if (how == CUTOVER_HANDED) {
 		e->state = ST_DONE; /* there is nothing to begin again, nor to take back */
 		e->n = 1;

@@ -83,7 +83,10 @@ enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, co
 	rc = sink_emit(s, e, err);
 	if (rc == ERR_OK && !yes) {
 		err_set(err, ERR_BLOCKED, "not confirmed: %s", title);
-		rc = err_hint(err, "start again when it may be done; without a terminal it is confirmed by --yes, or --confirm NAME");
+		if (str_starts(id, "hostkey "))
+			rc = err_hint(err, "start again when it is the right one; without a terminal it is accepted by --confirm and the fingerprint");
+		else
+			rc = err_hint(err, "start again when it may be done; without a terminal it is confirmed by %s%s", confirm ? "--confirm " : "--yes", confirm ? confirm : "");
 	}
 	return rc;
 }

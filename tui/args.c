@@ -115,7 +115,7 @@ void args_help(FILE *f)
 		"  pgusher status  -c FILE      what runs, or is unfinished\n"
 		"  pgusher report  -c FILE      the report of the last attempt\n"
 		"  pgusher cutover -c FILE      subscription: make the target the primary; --rehearse first; --max-outage SECONDS, --abort\n"
-		"  pgusher rollback -c FILE     and back again: the old source becomes the primary, nothing is lost; the same options\n"
+		"  pgusher rollback -c FILE     and back again: the old source becomes the primary, nothing is lost; --max-outage, --abort\n"
 		"  pgusher finalize -c FILE     remove all that the migration made; --thaw: open the old server to writers\n"
 		"  pgusher cleanup -c FILE      list what an unfinished attempt left, and remove it\n"
 		"\n"
@@ -128,5 +128,5 @@ void args_help(FILE *f)
 		"      --help, --version\n"
 		"\n"
 		"Exit status: 0 done and proven; 1 failed, or something is left to look at; 2 usage or settings;\n"
-		"3 the preflight blocks; 4 quit by the operator; 5 stopped midway, can be taken up again.\n", f);
+		"3 the preflight blocks, or not confirmed; 4 quit by the operator; 5 stopped midway, can be taken up again.\n", f);
 }

@@ -186,6 +186,8 @@ static void refused(const struct plain *p, const struct event *e, bool key)
 		text = xstrdup("not accepted: start again with --confirm and the fingerprint (SHA256:...), when it is the right one");
 	else if (e->sql && given)
 		text = xasprintf("not confirmed: --confirm %s does not name what this is about; start again with --confirm %s", given, e->sql);
+	else if (e->sql && p->a->yes)
+		text = xasprintf("not confirmed: --yes is not enough for this; start again with --confirm %s", e->sql);
 	else if (e->sql)
 		text = xasprintf("not confirmed: start again with --confirm %s", e->sql);
 	else
@@ -443,14 +445,20 @@ static void say_live(const char *dir)
 	live_fini(&l);
 }
 
-/* Before all else: production stands still. */
-static void say_closed(const struct model *m)
+/* How it stands, in one line: what was not confirmed changed nothing. */
+static void say_state(const struct migration *mig, const struct model *m)
 {
+	const char *text = m->end && m->end->text ? m->end->text : "";
+	bool follows = false;
+
 	for (size_t i = 0; i < m->left.n; i++)
-		if (!m->left.v[i].removed && (str_starts(m->left.v[i].last->id, "freeze:") || str_starts(m->left.v[i].last->id, "back-freeze:"))) {
-			const char *what = *m->left.v[i].last->id == 'f' ? "cutover" : "rollback", *title = m->left.v[i].last->title;
-			(void)printf("A %s WAS INTERRUPTED, AND %s: pgusher %s --abort opens it again\n", str_eq(what, "cutover") ? "CUTOVER" : "ROLLBACK", title ? title : "writes are refused", what);
-		}
+		follows |= !m->left.v[i].removed && str_starts(m->left.v[i].last->id, "subscription:");
+	if (!m->end)
+		(void)printf("%s: interrupted: it can be taken up again, or cleaned up\n", mig->name);
+	else if (model_not_begun(m->end))
+		(void)printf("%s: %s%s\n", mig->name, follows ? "the target follows the source; the last try was " : "", text);
+	else
+		(void)printf("%s: %s, %s\n", mig->name, state_name(m->end->state), text);
 }
 
 static int do_status(struct plain *p)
@@ -476,11 +484,12 @@ static int do_status(struct plain *p)
 		if (held)
 			(void)printf("%s runs: process %ld of %s on %s since %s\n", p->m->name, (long)h.pid, h.user, h.host, h.since);
 		else
-			(void)printf("%s: %s%s%s\n", p->m->name, p->model.end ? state_name(p->model.end->state) : "interrupted: it can be taken up again, or cleaned up",
-				     p->model.end ? ", " : "", p->model.end && p->model.end->text ? p->model.end->text : "");
-		if (!held)
-			say_closed(&p->model);
-		for (size_t i = 0; i < p->model.steps.n; i++)
+			say_state(p->m, &p->model);
+		char *closed = held ? NULL : model_closed_says(&p->model); /* before all else: production stands still */
+		if (closed)
+			(void)printf("%s\n", closed);
+		free(closed);
+		for (size_t i = 0; i < p->model.steps.n && !model_not_begun(p->model.end); i++)
 			(void)printf("  %-10s %s\n", state_name(p->model.steps.v[i].last->state), p->model.steps.v[i].title ? p->model.steps.v[i].title : p->model.steps.v[i].last->id);
 		for (size_t i = p->model.notes.n; i-- > 0;)
 			if (str_eq(p->model.notes.v[i].last->title, COMPARED_NOTE)) {

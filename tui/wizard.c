@@ -74,10 +74,13 @@ static void resized(struct wizard *w)
 
 void wizard_send(struct wizard *w, enum command_kind kind, const char *id, const char *text)
 {
-	struct command c = {.kind = kind, .id = (char *)id, .text = (char *)text};
+	wizard_command(w, &(struct command){.kind = kind, .id = (char *)id, .text = (char *)text});
+}
 
-	w->busy |= kind != CMD_ACK && kind != CMD_ANSWER;
-	engine_send(w->e, &c);
+void wizard_command(struct wizard *w, const struct command *c)
+{
+	w->busy += c->kind != CMD_ACK && c->kind != CMD_ANSWER;
+	engine_send(w->e, c);
 }
 
 void wizard_setup(struct wizard *w)
@@ -186,9 +189,10 @@ bool wizard_follows(const struct wizard *w)
 	return false;
 }
 
+/* One that was to be taken back and could not be has an end, and a side that is closed. */
 bool wizard_half_way(const struct wizard *w)
 {
-	return was_change(&w->model) && !w->model.end;
+	return (was_change(&w->model) && !w->model.end) || model_closed(&w->model);
 }
 
 bool wizard_scroll(int *at, int rows, int page, int key, bool special)
@@ -306,8 +310,7 @@ static void take_event(struct wizard *w, struct event *e)
 	open_gate(w);
 	if (!r)
 		return;
-	if (w->at == AT_MONITOR || !str_eq(r->id, "watch")) /* one that was left ends while another command is on its way */
-		w->busy = false;
+	w->busy -= w->busy > 0;
 	if (w->gate_open) { /* nobody waits for the answer any more */
 		dialog_close();
 		w->gate_open = false;
@@ -524,15 +527,19 @@ int wizard_run(struct migration *m, bool loaded, const char *theme, bool ascii)
 	engine_stop(w.e);
 	term_stop();
 	clean_begin(false);
+	char *closed = w.held || w.headless ? NULL : model_closed_says(&w.model);
+	if (closed)
+		(void)printf("%s\n", closed);
 	if (w.model.end && !w.headless) { /* what stands on the alternate screen is gone with it */
 		char *dir = migration_state_dir(m);
 		(void)printf("%s: %s\nreport: %s/report.md\n", m->name, w.model.end->text ? w.model.end->text : "", dir);
-		if (wizard_follows(&w)) /* leaving is not ending it */
+		if (wizard_follows(&w) && !closed) /* leaving is not ending it */
 			(void)printf("The servers go on without pgusher; to come back: pgusher%s%s\n", m->ini_path ? " -c " : "", m->ini_path ? m->ini_path : "");
 		free(dir);
 	}
-	if (!w.headless && w.saved && !(w.model.end && wizard_follows(&w)))
+	if (!w.headless && w.saved && !(w.model.end && wizard_follows(&w) && !closed))
 		(void)printf("to come back to this migration: pgusher -c %s\n", m->ini_path);
+	free(closed);
 	theme_fini();
 	model_fini(&w.model);
 	live_fini(&w.live);

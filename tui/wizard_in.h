@@ -52,7 +52,7 @@ struct wizard {
 	char *text;                 /* what a scrolled screen shows */
 	char *said;                 /* one line above the footer; NULL: none */
 	enum role said_role;
-	bool busy;                  /* the engine works on a command of ours */
+	int busy;                   /* commands of ours whose EV_READY has not come: a screen that was left may still have one */
 	bool tested[2];             /* the endpoint as typed answered */
 	bool show_ok, show_log;     /* preflight: findings that are well too; run: the log instead of the steps */
 	bool gate_open;
@@ -74,12 +74,13 @@ struct wizard {
 void wizard_go(struct wizard *w, enum place to);
 void wizard_say(struct wizard *w, enum role role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void wizard_send(struct wizard *w, enum command_kind kind, const char *id, const char *text);
+void wizard_command(struct wizard *w, const struct command *c); /* the same, whole */
 void wizard_setup(struct wizard *w); /* sends the migration as it is now */
 void wizard_save(struct wizard *w);  /* writes the ini */
 void wizard_quit(struct wizard *w);  /* asks when something runs */
 void wizard_back(struct wizard *w);
 bool wizard_follows(const struct wizard *w); /* the last attempt's replication goes on, or was cut over */
-bool wizard_half_way(const struct wizard *w); /* a cutover began, and nothing says how it ended */
+bool wizard_half_way(const struct wizard *w); /* a cutover began and nothing says how it ended, or a side is still closed */
 void wizard_reload(struct wizard *w);  /* the model, from the journal */
 bool wizard_open(struct wizard *w, const char *path); /* the settings of that file instead of these; false: says why not */
 void wizard_look(struct wizard *w);    /* at the journal, and who holds it */

@@ -510,6 +510,28 @@ enum err_code model_load(struct model *m, const char *path, struct err *err)
 	return rc;
 }
 
+bool model_not_begun(const struct event *end)
+{
+	return end && end->state == ST_DONE && end->n == 3;
+}
+
+const struct event *model_closed(const struct model *m)
+{
+	for (size_t i = 0; i < m->left.n; i++)
+		if (!m->left.v[i].removed && (str_starts(m->left.v[i].last->id, "freeze:") || str_starts(m->left.v[i].last->id, "back-freeze:")))
+			return m->left.v[i].last;
+	return NULL;
+}
+
+char *model_closed_says(const struct model *m)
+{
+	const struct event *e = model_closed(m);
+	bool back = e && str_starts(e->id, "back-");
+
+	return !e ? NULL : xasprintf("A %s WAS INTERRUPTED, AND %s: pgusher %s --abort opens it again", back ? "ROLLBACK" : "CUTOVER", e->title ? e->title : "writes are refused",
+				     back ? "rollback" : "cutover");
+}
+
 size_t model_open(const struct model *m)
 {
 	size_t n = 0;

@@ -79,7 +79,13 @@ const struct event *model_log(const struct model *m, size_t i);
 void model_take_story(struct model *m, struct model *from);
 /* An attempt has begun and not ended well: there is something to resume or clean up. */
 bool model_unfinished(const struct model *m);
+/* Of an EV_END, which may be NULL: nobody agreed to it, nothing was done; what was before it still holds. */
+bool model_not_begun(const struct event *end);
 /* How many issues need somebody's attention, and tables are not proven. */
 size_t model_open(const struct model *m);
+/* The side that an interrupted cutover ("freeze:...") or rollback ("back-freeze:...") left closed to writers; NULL: none. */
+const struct event *model_closed(const struct model *m);
+/* The same as a sentence, with the command that opens it; NULL: none. Caller frees. */
+char *model_closed_says(const struct model *m);
 
 #endif

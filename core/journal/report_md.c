@@ -137,12 +137,14 @@ static const char *after_death(const struct model *m, size_t i)
 static void history(const struct model *m, struct str *s)
 {
 	char at[40];
+	size_t n = 0;
 
-	if (m->attempts.n == 0)
-		return;
-	str_add(s, "\n## What was done before\n\n| begun | what | by | result | writes held |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < m->attempts.n; i++) {
 		const struct model_item *it = &m->attempts.v[i];
+		if (model_not_begun(it->last))
+			continue;
+		if (n++ == 0)
+			str_add(s, "\n## What was done before\n\n| begun | what | by | result | writes held | report |\n|---|---|---|---|---|---|\n");
 		bool ended = it->ended_us != 0;
 		str_addf(s, "| %s | %s | ", clock_iso(at, sizeof at, it->began_us), it->last->title ? it->last->title : "");
 		cell_of(s, it->who);
@@ -150,7 +152,10 @@ static void history(const struct model *m, struct str *s)
 		cell_of(s, ended ? it->last->text : NULL);
 		str_add(s, " | ");
 		cell_of(s, it->why);
-		str_add(s, " |\n");
+		if (ended) /* one that was killed wrote none */
+			str_addf(s, " | report-%s.md |\n", it->last->id);
+		else
+			str_add(s, " | |\n");
 	}
 }
 
@@ -256,7 +261,7 @@ static void proof(const struct model *m, struct str *s)
 	report_count(m, n, &rows);
 	str_add(s, "\n## Proof\n\n");
 	if (m->proofs.n == 0) {
-		str_add(s, "Nothing was compared.\n");
+		str_add(s, m->attempts.n ? "Nothing was compared in this attempt. What was compared before is in the reports that the table \"What was done before\" names, beside this one.\n" : "Nothing was compared.\n");
 		return;
 	}
 	str_addf(s, "%zu equal (%s), %zu different, %zu not proven.\n", n[0], fmt_things(buf, sizeof buf, rows, "row"), n[1], n[2]);

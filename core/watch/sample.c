@@ -65,7 +65,9 @@ static void of_ends(const struct watch_sample *s, struct list *l)
 	if (!s->source_ok)
 		add(l, "source", VERDICT_BLOCK, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent",
 		    "the source does not answer: %s", s->source_error);
-	if (!s->target_ok)
+	if (!s->target_ok && s->source_ok && !s->slot_exists && !s->fenced && !s->handed_over && !s->rolled_back && !s->finalized)
+		add(l, "none", VERDICT_BLOCK, "pgusher run begins; pgusher status says what was done here", "nothing follows: there is no slot on the source, and the target says: %s", s->target_error);
+	else if (!s->target_ok)
 		add(l, "target", VERDICT_BLOCK, "while the target is away the slot keeps WAL on the source's disk", "the target does not answer: %s", s->target_error);
 	if (s->failed_over == GUARD_LOST)
 		add(l, "lost", VERDICT_BLOCK, "rows are missing on the target: pgusher cleanup, then copy again; or find them with pgusher verify, when the writers pause, and bring them over by hand",
@@ -127,6 +129,8 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 		add(l, "none", VERDICT_BLOCK, "pgusher run begins one; pgusher status says what was done here", "there is no subscription, nor a slot for one");
 	} else if (!s->sub_exists) {
 		add(l, "subscription", VERDICT_BLOCK, "the slot on the source fills its disk while nobody reads from it: pgusher cleanup", "the subscription %s is not on the target", s->subscription);
+	} else if (!s->enabled && s->fenced && !s->said[0]) {
+		/* a cutover's doing: what takes that back wakes it */
 	} else if (!s->enabled) {
 		add(l, "disabled", VERDICT_BLOCK, s->said[0] ? todo : "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled%s%s%s%s", s->subscription,
 		    s->said[0] ? ": " : "", s->said, s->said_detail[0] ? "; " : "", s->said_detail);

@@ -26,6 +26,12 @@ fresh; printf '*:*:*:*:wrong\n' >"$WORK/wrong"; chmod 600 "$WORK/wrong"; change 
 refused 'wrong password' 3 'password authentication failed' 'check the role and its password'
 fresh; change case source passfile /dev/null
 refused 'no password' 3 'wants a password' 'password file'
+fresh; change case source passfile "$WORK/no-such-file"
+refused 'no password file' 3 "cannot read $WORK/no-such-file"
+fresh; cp "$(get a PASSFILE)" "$WORK/open"; chmod 644 "$WORK/open"; change case source passfile "$WORK/open"
+refused 'a password file that others may read' 3 "chmod 600 $WORK/open"
+fresh; change case target port 18584x
+refused 'a port that is no number' 2 'is not a value of [target] port'
 fresh; change case target host no.such.host.invalid
 refused 'unknown host' 3 'no.such.host.invalid' 'check'
 fresh; change case target port 1
@@ -101,6 +107,10 @@ hinted 'two commands' 2 'pgusher --help' status report
 hinted 'an option without its value' 2 'pgusher --help' cutover -c "$WORK/case.ini" --max-outage
 hinted 'no report yet' 1 'pgusher run begins one' report -c "$WORK/none.ini"
 hinted 'nothing to clean up' 3 "looked in $XDG_STATE_HOME/pgusher/none" cleanup -c "$WORK/none.ini"
+sed 's/^method = .*/method = subscription/' "$WORK/none.ini" >"$WORK/nosub.ini"
+ok 'nothing to clean up of a subscription: done' exits 0 pgusher cleanup nosub
+ok 'nothing to clean up of a subscription: says so' says nosub 'nothing is left'
+ok 'nothing to clean up of a subscription: nothing is begun' test ! -e "$XDG_STATE_HOME/pgusher/none/journal.jsonl"
 hinted 'verify without a target' 3 'pgusher run makes and fills it' verify -c "$WORK/none.ini"
 for verb in watch cutover rollback finalize; do
 	hinted "$verb of a dump" 2 'only a subscription' $verb -c "$WORK/none.ini" --confirm shop

@@ -142,7 +142,7 @@ static void test_hang_up(void **state)
 	term_key(t, "c");
 	assert_true(term_wait_text(t, "type ", LONG_MS));
 	term_hang_up(t);
-	assert_int_equal(term_end(t), 1);
+	assert_int_equal(term_end(t), 3);
 	assert_false(refused(b));
 	written_to(b, A);
 	t = bed_open(b);

@@ -254,14 +254,12 @@ static void test_adopt_is_offered(void **state)
 
 /* ---- a cutover that was killed ---- */
 
-/* What the COMMENT of the publication and the setting say when pgusher was killed behind its fence (method/phase.h). */
-static void test_killed_cutover_is_said_first(void **state)
+/* What servers and journal say when pgusher was killed behind its fence (method/phase.h). */
+static void killed_behind_the_fence(const struct bed *b)
 {
-	struct bed *b = *state;
-	char *path, *text, at[48];
 	static const char fence[] = "COMMENT ON PUBLICATION pgusher_move IS 'pgusher fenced this database for a moment; before: '";
+	char at[48], *path = xasprintf("%s/state/move/journal.jsonl", b->dir);
 
-	NEED_SERVERS(b);
 	struct term *t = bed_follows(b, "");
 	term_expect(t, "follows its source");
 	assert_false(term_has(t, "CLOSED TO WRITERS"));
@@ -271,11 +269,30 @@ static void test_killed_cutover_is_said_first(void **state)
 	char *sql = xasprintf("ALTER DATABASE %s SET default_transaction_read_only = on", b->db);
 	bed_sql(b, A, NULL, sql);
 	free(sql);
-	path = xasprintf("%s/state/move/journal.jsonl", b->dir);
 	FILE *f = fopen(path, "ae");
 	(void)snprintf(at, sizeof at, "%lld", (long long)clock_wall_us());
-	assert_true(f && fprintf(f, "{\"at_us\":%s,\"kind\":\"begin\",\"id\":\"killed\",\"title\":\"move\",\"text\":\"me@here\",\"n\":1,\"sql\":\"cutover\"}\n", at) > 0 && fclose(f) == 0);
+	assert_true(f && fprintf(f, "{\"at_us\":%s,\"kind\":\"begin\",\"id\":\"killed\",\"title\":\"move\",\"text\":\"me@here\",\"n\":1,\"sql\":\"cutover\"}\n"
+			"{\"at_us\":%s,\"kind\":\"left\",\"id\":\"freeze:%s\",\"title\":\"the source refuses writes\",\"text\":\"source\"}\n", at, at, b->db) > 0 && fclose(f) == 0);
 	free(path);
+}
+
+static void taken_back(const struct bed *b)
+{
+	char *sql = xasprintf("SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase AND d.datname = '%s'", b->db);
+	assert_string_equal(bed_value(b, A, NULL, sql), "0");
+	free(sql);
+	char *text = journal(b);
+	assert_non_null(strstr(text, "taken back"));
+	free(text);
+}
+
+static void test_killed_cutover_is_said_first(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	killed_behind_the_fence(b);
+	struct term *t;
 	t = bed_open(b);
 	term_expect(t, "THE SOURCE IS CLOSED TO WRITERS: a cutover was interrupted");
 	assert_int_equal(term_find(t, "THE SOURCE IS CLOSED", NULL), 2); /* first of all */
@@ -285,15 +302,66 @@ static void test_killed_cutover_is_said_first(void **state)
 	term_key(t, K_ENTER);
 	term_expect(t, "follows its source");
 	term_expect_gone(t, "CLOSED TO WRITERS");
-	assert_false(term_has(t, "B take it back"));
+	term_expect_gone(t, "B take it back");
 	term_key(t, "q");
 	(void)term_end(t);
-	sql = xasprintf("SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase AND d.datname = '%s'", b->db);
-	assert_string_equal(bed_value(b, A, NULL, sql), "0");
-	free(sql);
-	text = journal(b);
-	assert_non_null(strstr(text, "taken back"));
-	free(text);
+	taken_back(b);
+}
+
+/* A password that was only typed died with the process: what is closed stays on the screen, and the fields are a few keys away. */
+static void test_killed_cutover_and_no_password(void **state)
+{
+	struct bed *b = *state;
+	static const char *const where[] = {"Where is the database now?", "Where does it go?"};
+
+	NEED_SERVERS(b);
+	killed_behind_the_fence(b);
+	char *file = xasprintf("%s/passfile", b->dir), *away = xasprintf("%s/passfile.away", b->dir);
+	assert_int_equal(rename(file, away), 0);
+	struct term *t = bed_open(b);
+	term_expect(t, "A CUTOVER WAS INTERRUPTED");
+	term_key(t, "B");
+	assert_true(term_wait_text(t, "wants a password", LONG_MS));
+	term_expect(t, "it has ended");
+	term_key(t, K_ENTER);
+	term_expect(t, "A CUTOVER WAS INTERRUPTED");
+	term_key(t, K_ESC);
+	term_expect(t, "AND the source refuses writes");
+	term_expect(t, "Take it back");
+	for (int i = 0; i < 3; i++)
+		term_key(t, K_DOWN);
+	term_key(t, K_ENTER);
+	term_expect(t, "How shall the database travel?");
+	term_key(t, K_ENTER);
+	for (int side = 0; side < 2; side++) {
+		term_expect(t, where[side]);
+		for (int i = 0; i < 4; i++)
+			term_key(t, K_TAB);
+		term_type(t, b->password[side]);
+		term_key(t, K_ENTER);
+		assert_true(term_wait_text(t, "Enter goes on", LONG_MS));
+		if (side == 0)
+			term_key(t, K_ENTER);
+	}
+	term_key(t, K_ESC);
+	term_expect(t, where[0]);
+	term_key(t, K_ESC);
+	term_expect(t, "How shall the database travel?");
+	term_key(t, K_ESC);
+	term_expect(t, "Take it back");
+	for (int i = 0; i < 3; i++)
+		term_key(t, K_UP);
+	term_key(t, K_ENTER);
+	assert_true(term_wait_text(t, "it has ended", LONG_MS));
+	term_expect(t, "taken back");
+	term_key(t, K_ENTER);
+	term_expect(t, "follows its source");
+	term_key(t, "q");
+	(void)term_end(t);
+	assert_int_equal(rename(away, file), 0);
+	free(file);
+	free(away);
+	taken_back(b);
 }
 
 /* ---- alarms ---- */
@@ -354,7 +422,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
 	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_are_chosen), T(test_adopt_is_offered),
-		T(test_killed_cutover_is_said_first), T(test_alarm_rings_once)};
+		T(test_killed_cutover_is_said_first), T(test_killed_cutover_and_no_password), T(test_alarm_rings_once)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

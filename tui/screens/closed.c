@@ -33,7 +33,14 @@ static bool is_fenced(const struct wizard *w)
 
 static bool was(const struct wizard *w, const char *what)
 {
-	return wizard_half_way(w) && str_eq(w->model.begin->sql, what);
+	const struct event *closed = model_closed(&w->model);
+
+	return closed ? str_starts(closed->id, "back-") == str_eq(what, "rollback") : wizard_half_way(w) && str_eq(w->model.begin->sql, what);
+}
+
+bool closed_by_rollback(const struct wizard *w)
+{
+	return was(w, "rollback") && !is_fenced(w);
 }
 
 bool closed_shown(const struct wizard *w)
@@ -44,7 +51,7 @@ bool closed_shown(const struct wizard *w)
 void closed_take_back(struct wizard *w)
 {
 	if (closed_shown(w))
-		cutover_begin(w, was(w, "rollback") && !is_fenced(w) ? CHANGE_TAKE_BACK_ROLLBACK : CHANGE_TAKE_BACK);
+		cutover_begin(w, closed_by_rollback(w) ? CHANGE_TAKE_BACK_ROLLBACK : CHANGE_TAKE_BACK);
 }
 
 static int say(int y, int x, int width, enum role role, const char *head, const char *todo)

@@ -11,6 +11,7 @@
 int closed_draw(const struct wizard *w, const struct watch_sample *s, int y, int x, int width);
 /* There is something to be taken back, and nobody else is at it. */
 bool closed_shown(const struct wizard *w);
+bool closed_by_rollback(const struct wizard *w); /* by the story that was read; the source's own word goes before it */
 void closed_take_back(struct wizard *w);
 
 #endif

@@ -241,8 +241,7 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 		return;
 	}
 	if (w->change->about) {
-		(void)put(y, x, width, R_TITLE, w->change->about);
-		y += 2;
+		y += put_lines(y, x, 2, width, R_TITLE, w->change->about) + 1;
 	} else {
 		draw_clock(w, y, x, width);
 		y += DIGITS_ROWS + (n + DIGITS_ROWS + TAIL < h);

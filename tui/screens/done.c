@@ -129,14 +129,23 @@ static void draw_summary(struct wizard *w, int y, int x, int h, int width)
 	int bottom = y + h - 1;
 	bool good = end && end->state == ST_DONE && end->n == 0;
 
-	const char *what = end ? end->text : w->held ? "It is running: this is how far it came when you looked." : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
+	int n[3];
+	int64_t rows;
+	char differs[80] = "";
+	count(w, n, &rows);
+	if (good && n[1] + n[2] > 0) { /* it ended well, and was compared again since */
+		(void)snprintf(differs, sizeof differs, "Compared again: %d equal, %d different, %d not proven", n[0], n[1], n[2]);
+		good = false;
+	}
+	const char *what = *differs ? differs : end ? end->text : w->held ? "It is running: this is how far it came when you looked." : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
 	char *line = xstrdup(what ? what : "");
 	line[0] = (char)toupper((unsigned char)line[0]);
-	y += put_lines(y, x, 3, width, good ? R_GOOD : end ? R_WARN : R_TEXT, line);
+	y += put_lines(y, x, 3, width, good ? R_GOOD : *differs && n[1] ? R_BAD : end ? R_WARN : R_TEXT, line);
 	free(line);
 	if (end && !str_empty(end->hint)) { /* before all that may have no room */
 		(void)put(++y, x, 10, R_DIM, "Next");
-		y += put_lines(y, x + 10, 3, width - 10, R_TITLE, end->hint);
+		y += put_lines(y, x + 10, 3, width - 10, R_TITLE, *differs ? "they differ where the source was written since its snapshot, or somebody wrote to the target: "
+				"to move without losing it, stop the writers first, then migrate again" : end->hint);
 	}
 	y = draw_story(w, y + 1, x, width);
 	y = draw_proofs(w, y, x, bottom - 4, width);

@@ -185,8 +185,7 @@ static void test_or_next(struct wizard *w)
 	}
 	wizard_say(w, R_TEXT, "%s", "");
 	wizard_setup(w);
-	w->busy = true;
-	engine_send(w->e, &c);
+	wizard_command(w, &c);
 }
 
 static bool key(struct wizard *w, int k, bool special)

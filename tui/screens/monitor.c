@@ -338,7 +338,7 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 
 static void ready(struct wizard *w, const struct event *e)
 {
-	if (!str_eq(e->id, "watch") || e->state == ST_DONE)
+	if (!str_eq(e->id, "watch") || e->state == ST_DONE || w->busy) /* one that was left, and this screen came to anew */
 		return;
 	wizard_go(w, AT_WELCOME);
 	dialog_failed("It cannot be watched", e);

@@ -5,6 +5,9 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "journal/journal.h"
+#include "settings.h"
+#include "screens/closed.h"
 #include "wizard_in.h"
 
 struct choice { const char *text, *more; void (*fn)(struct wizard *w); };
@@ -45,7 +48,7 @@ static const struct choice fresh[] = {
 /* Started without --config, where settings lie: one choice for each, then a new one. */
 #define FOUND_MAX 6
 static struct strv found;
-static char *found_text[FOUND_MAX];
+static char *found_text[FOUND_MAX], *found_state[FOUND_MAX];
 static struct choice found_choices[FOUND_MAX + 1];
 
 static void open_found(struct wizard *w)
@@ -53,15 +56,51 @@ static void open_found(struct wizard *w)
 	if (w->sel < (int)found.n && wizard_open(w, found.v[w->sel])) {
 		wizard_say(w, R_DIM, "settings: %s", w->m->ini_path);
 		w->sel = 0;
-		if (wizard_follows(w))
+		if (wizard_follows(w) || wizard_half_way(w))
 			monitor(w);
 	}
 }
 
+/* How far the migration of these settings came, as its journal here says. Caller frees. */
+static char *how_it_stands(const char *path)
+{
+	struct migration m;
+	struct strv wrong = {0};
+	struct model story;
+	struct journal_holder h;
+	struct err err;
+	char *text = NULL;
+
+	migration_init(&m);
+	model_init(&story);
+	if (settings_read(&m, path, &wrong, &err) != ERR_OK) {
+		text = xasprintf("These settings are not right: %s", wrong.n ? wrong.v[0] : err.msg);
+	} else {
+		char *dir = migration_state_dir(&m), *journal = journal_path(dir);
+		if (model_load(&story, journal, &err) != ERR_OK)
+			text = xasprintf("Its journal cannot be read: %s", err.msg);
+		else if (journal_held(dir, &h))
+			text = xasprintf("It runs: process %ld of %s on %s.", (long)h.pid, h.user, h.host);
+		else if (!story.begin)
+			text = xstrdup("Nothing has been run with these settings yet.");
+		else if (!(text = model_closed_says(&story)))
+			text = story.end ? xasprintf("The last attempt: %s", story.end->text ? story.end->text : state_name(story.end->state)) :
+			       xstrdup("It was interrupted: it can be taken up again, or cleaned up.");
+		free(journal);
+		free(dir);
+	}
+	model_fini(&story);
+	migration_fini(&m);
+	strv_fini(&wrong);
+	return text;
+}
+
 static void look_for_files(const struct wizard *w)
 {
-	for (size_t i = 0; i < FOUND_MAX; i++)
+	for (size_t i = 0; i < FOUND_MAX; i++) {
 		xreplace(&found_text[i], NULL);
+		xreplace(&found_state[i], NULL);
+	}
 	strv_fini(&found);
 	found = (struct strv){0};
 	if (w->loaded || w->m->ini_path)
@@ -69,7 +108,8 @@ static void look_for_files(const struct wizard *w)
 	found_ini(&found);
 	for (size_t i = 0; i < found.n && i < FOUND_MAX; i++) {
 		found_text[i] = xasprintf("Go on with %s", found.v[i]);
-		found_choices[i] = (struct choice){found_text[i], "The settings that were written here; its journal says how far it came.", open_found};
+		found_state[i] = how_it_stands(found.v[i]);
+		found_choices[i] = (struct choice){found_text[i], found_state[i], open_found};
 	}
 	found_choices[found.n] = (struct choice){"Begin a new one", "Choose a method, name both servers, look before anything happens.", begin};
 }
@@ -81,7 +121,7 @@ static const struct choice after_end[] = {
 static void take_back(struct wizard *w)
 {
 	wizard_setup(w);
-	cutover_begin(w, CHANGE_TAKE_BACK);
+	cutover_begin(w, closed_by_rollback(w) ? CHANGE_TAKE_BACK_ROLLBACK : CHANGE_TAKE_BACK);
 }
 
 static void again(struct wizard *w)
@@ -91,9 +131,10 @@ static void again(struct wizard *w)
 }
 
 static const struct choice half_way[] = {
-	{"Take it back", "The source is written to again, the target follows it.", take_back},
+	{"Take it back", "Who was the primary before is written to again, the other one follows it.", take_back},
 	{"Begin it again", "What is half done is taken back first, then it begins anew.", again},
 	{"Look at its report", "What was done, what failed, what is left.", report},
+	{"Walk through the screens", "With the same settings; a password that is missing is typed there. Esc comes back here.", begin},
 };
 static const struct choice follows[] = {
 	{"Watch", "How far behind, how fast, what is wrong; the cutover begins there.", monitor},
@@ -130,7 +171,7 @@ static const struct choice *choices(const struct wizard *w, int *n)
 		return found_choices;
 	}
 	if (wizard_half_way(w)) {
-		*n = 3;
+		*n = 4;
 		return half_way;
 	}
 	if (wizard_follows(w)) {
@@ -202,12 +243,16 @@ static int draw_attempt(const struct wizard *w, int y, int x, int width)
 		y = draw_holder(w, y, x, width);
 	if (!m->begin)
 		return w->held ? y + 1 : y;
+	char *closed = w->held ? NULL : model_closed_says(m);
+	if (closed)
+		y += put_lines(y, x, 3, width, R_BAD, closed);
 	if (m->end && !w->held)
 		y += draw_end(m->end, y, x, width);
-	else if (!w->held)
+	else if (!w->held && !closed)
 		y += put_lines(y, x, 3, width, R_WARN, wizard_half_way(w) ?
 			"A cutover was interrupted: pgusher or its host went away while it ran. The source may refuse writes until it is taken back."
 			: "An attempt was interrupted: pgusher, its host or its terminal went away while it ran.");
+	free(closed);
 	for (size_t i = 0; i < m->steps.n && i < 10; i++) {
 		const struct model_item *it = &m->steps.v[i];
 		enum state st = it->last->state;
