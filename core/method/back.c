@@ -317,7 +317,7 @@ void cutover_say_late(struct run *r, const struct link *l)
 
 	sql_ident(&name, l->publication);
 	const char *params[] = {l->slot, str_text(&name)};
-	if (cutover_on(r, l->from, &s, &err) != ERR_OK || session_exec(s, sql, 2, params, 10000, &res, &err) != ERR_OK)
+	if (cutover_on(r, l->from, &s, &err) != ERR_OK || cutover_flush(s, &err) != ERR_OK || session_exec(s, sql, 2, params, 10000, &res, &err) != ERR_OK)
 		run_note(r, "late writers", "the slot %s could not be read to see whether somebody wrote on the %s since it was closed: %s", l->slot, side_name(l->from), err.msg);
 	else if (cell_i64(res, 0, 0) > 0)
 		run_note(r, "late writers", "%s changes were made on the %s since it was closed, past default_transaction_read_only: the other side does not have them",

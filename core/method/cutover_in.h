@@ -49,6 +49,11 @@ enum err_code cutover_pause(struct run *r, int ms, struct err *err);
 void cutover_part(struct run *r, const char *name);
 /* ALTER SUBSCRIPTION of the link, on its `to` side. */
 enum err_code cutover_subscription(struct run *r, const struct link *l, const char *what, struct err *err);
+/*
+ * All WAL written so far is on that server's disk. Before a slot is peeked at: reading and checkpoints write WAL that nobody flushes, and a
+ * peek waits where the flushed part ends within a record, until the background writer comes by 15 s later (LOG_SNAPSHOT_INTERVAL_MS).
+ */
+enum err_code cutover_flush(struct session *s, struct err *err);
 /* Makes the follower flush what it has applied, and say so; from: a session there. */
 enum err_code cutover_hasten(struct run *r, const struct link *l, struct session *from, struct err *err);
 /* Ends the client sessions on a side that began before now, ours aside; waits until they are gone. */

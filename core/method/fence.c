@@ -123,19 +123,23 @@ enum err_code work_soft_fence(struct run *r, const void *arg, struct err *err)
 
 /* ---- proof of drain ---- */
 
+enum err_code cutover_flush(struct session *s, struct err *err)
+{
+	return session_run(s, "SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'pgusher', 'flush')", err);
+}
+
 /*
  * A subscription that does not wait for its disk says "flushed" only when the follower's WAL writer has come by, up to 0.4 s later: our
  * commit there flushes what is before it, and the next one here makes the worker speak.
  */
 enum err_code cutover_hasten(struct run *r, const struct link *l, struct session *from, struct err *err)
 {
-	static const char commit[] = "SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'pgusher', 'flush')";
 	struct session *to;
 	enum err_code rc = cutover_on(r, l->to, &to, err);
 
 	if (rc == ERR_OK)
-		rc = session_run(to, commit, err);
-	return rc == ERR_OK ? session_run(from, commit, err) : rc;
+		rc = cutover_flush(to, err);
+	return rc == ERR_OK ? cutover_flush(from, err) : rc;
 }
 
 /* A mark behind the last commit must have been flushed by the follower: confirmed_flush_lsn is the only word that means it. */

@@ -44,9 +44,11 @@ static enum err_code peek(struct run *r, struct session *s, int64_t *changes, st
 
 	sql_ident(&name, r->cutover->link.publication);
 	const char *params[] = {r->cutover->link.slot, str_text(&name)};
-	PGresult *res;
-	enum err_code rc = session_exec(s, "SELECT count(*) FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)"
-		" WHERE chr(get_byte(data, 0)) IN ('I', 'U', 'D', 'T')", 2, params, 0, &res, err);
+	PGresult *res = NULL;
+	enum err_code rc = cutover_flush(s, err);
+	if (rc == ERR_OK)
+		rc = session_exec(s, "SELECT count(*) FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)"
+			" WHERE chr(get_byte(data, 0)) IN ('I', 'U', 'D', 'T')", 2, params, 0, &res, err);
 	if (rc == ERR_OK) {
 		*changes = cell_i64(res, 0, 0);
 		PQclear(res);
