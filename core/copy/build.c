@@ -43,7 +43,7 @@ static enum err_code insist(struct worker *w, const char *sql, int n, const char
 		if (rc == ERR_OK || rc == ERR_SQL)
 			return rc;
 		copy_close(w);
-		if (!copy_again(w, rc, try))
+		if (!copy_again(w, err, try))
 			return rc;
 	}
 }

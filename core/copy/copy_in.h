@@ -104,6 +104,7 @@ struct worker {
 	int64_t part_size, part_moved;
 	int64_t part_rows;
 	char xid[32];             /* of the transaction that is about to commit */
+	int64_t xid_rows;         /* and what it brings */
 };
 
 /* job.c */
@@ -118,7 +119,7 @@ enum err_code copy_source(struct worker *w, struct err *err);
 enum err_code copy_target(struct worker *w, struct err *err);
 void copy_close(struct worker *w);
 /* A broken connection that is worth another try (and has waited for it), or the end? */
-bool copy_again(struct worker *w, enum err_code rc, int try);
+bool copy_again(struct worker *w, const struct err *why, int try);
 
 /* plan.c: pure */
 void copy_plan_parts(struct copy_job *j);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "copy/copy_in.h"
+#include "pg/patience.h"
 
 #define ISSUES_MAX 5000
 #define WAKE_US 50000 /* thousands of tables a second are not worth as many looks */
@@ -136,19 +137,34 @@ void copy_close(struct worker *w)
 	w->src = w->dst = w->relay.src = w->relay.dst = NULL;
 }
 
-bool copy_again(struct worker *w, enum err_code rc, int try)
+bool copy_again(struct worker *w, const struct err *why, int try)
 {
 	struct pollfd p = {.fd = w->job->cancel.fd, .events = POLLIN};
 
-	if (rc != ERR_LOST && !(try > 0 && (rc == ERR_CONNECT || rc == ERR_TIMEOUT)))
+	if (!patience_may_pass(why) && !(try > 0 && why->code == ERR_CONNECT)) /* it was there a moment ago */
 		return false;
 	if (try + 1 >= COPY_TRIES)
 		return false;
 	(void)poll(&p, 1, 200 << try);
 	if (cancel_raised(&w->job->cancel))
 		return false;
-	(void)atomic_fetch_add(&w->job->broken, rc == ERR_LOST);
+	(void)atomic_fetch_add(&w->job->broken, why->code == ERR_LOST);
 	return true;
+}
+
+/* For the first time; what breaks while they are opened is no more than what breaks later. */
+static enum err_code open_both(struct worker *w, struct err *err)
+{
+	for (int try = 0;; try++) {
+		enum err_code rc = copy_source(w, err);
+		if (rc == ERR_OK)
+			rc = copy_target(w, err);
+		if (rc == ERR_OK)
+			return rc;
+		copy_close(w);
+		if (!copy_again(w, err, try))
+			return rc;
+	}
 }
 
 /* ---- threads ---- */
@@ -193,9 +209,7 @@ static void *worker_main(void *arg)
 	bool first = pthread_equal(j->threads[0], pthread_self());
 	(void)pthread_mutex_unlock(&j->lock);
 	w->relay.cancel = &j->cancel;
-	enum err_code rc = copy_source(w, &err);
-	if (rc == ERR_OK)
-		rc = copy_target(w, &err);
+	enum err_code rc = open_both(w, &err);
 	if (rc != ERR_OK && (first || rc != ERR_CONNECT)) /* one that finds no free slot leaves its work to the rest */
 		job_fail(j, &err);
 	while (rc == ERR_OK && copy_next_task(j, w->who, &t)) {

@@ -178,6 +178,7 @@ static enum err_code stream_single(struct worker *w, const struct part *p, bool 
 		char *xid = NULL;
 		rc = session_value(w->dst, "SELECT txid_current()", &xid, err);
 		(void)snprintf(w->xid, sizeof w->xid, "%s", xid ? xid : "");
+		w->xid_rows = w->part_rows;
 		free(xid);
 	}
 	return rc == ERR_OK ? session_run(w->dst, "COMMIT", err) : rc;
@@ -198,6 +199,10 @@ static enum err_code committed(struct worker *w, bool *yes, struct err *err)
 		rc = session_run(w->dst, "SELECT pg_sleep(0.1)", err);
 	}
 	*yes = rc == ERR_OK && str_eq(state, "committed");
+	if (*yes)
+		w->part_rows = w->xid_rows;
+	else if (rc == ERR_OK && str_eq(state, "in progress"))
+		rc = err_set(err, ERR_LOST, "the target does not say yet whether transaction %s was committed", w->xid);
 	free(state);
 	free(sql);
 	return rc;
@@ -236,11 +241,9 @@ static enum err_code insist(struct worker *w, const struct part *p, int64_t size
 		copy_close(w);
 		bool spoke = w->relay.interrupted && try == 0;
 		w->relay.interrupted = false;
-		if (!spoke && !copy_again(w, rc, try))
+		if (!spoke && !copy_again(w, err, try))
 			return rc;
-		try++;
-		if (w->xid[0] && rc != ERR_LOST)
-			w->xid[0] = '\0';
+		try++; /* xid stays until the target has said what became of it */
 	}
 }
 
@@ -452,7 +455,7 @@ static enum err_code some_sequences(struct worker *w, size_t from, size_t to, st
 		if (rc == ERR_OK)
 			return rc;
 		copy_close(w); /* an error leaves the source's transaction behind */
-		if (!copy_again(w, rc, try))
+		if (!copy_again(w, err, try))
 			return rc;
 	}
 }

@@ -24,6 +24,12 @@ struct session {
 
 struct keyword { const char *name, *value; };
 
+static void ignore_notice(void *arg, const PGresult *res)
+{
+	(void)arg;
+	(void)res;
+}
+
 /*
  * One try at one host. libpq's poll loop takes every address of a name in turn, but knows no time limit for
  * one of them, therefore hosts of a list are tried one by one, by session_open.
@@ -44,6 +50,7 @@ static enum err_code connect_one(PGconn **out, const struct keyword *kw, size_t 
 	PGconn *conn = PQconnectStartParams(names, values, 0);
 	if (!conn)
 		return err_set(err, ERR_CONNECT, "libpq is out of memory");
+	(void)PQsetNoticeReceiver(conn, ignore_notice, NULL); /* libpq's own writes on the screen */
 	/* verbose: the only way to see the SQLSTATE of a refused connection, whatever the language */
 	(void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 	PostgresPollingStatusType st = PQstatus(conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
@@ -88,12 +95,6 @@ static enum err_code connect_one(PGconn **out, const struct keyword *kw, size_t 
 static const char *nth(const struct strv *v, size_t i)
 {
 	return v->n == 0 ? NULL : v->v[i < v->n ? i : v->n - 1];
-}
-
-static void ignore_notice(void *arg, const PGresult *res)
-{
-	(void)arg;
-	(void)res;
 }
 
 /* A leader that a cutover has fenced must still be taken for one: read-only by default is no standby. */
@@ -173,7 +174,6 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 	struct session *s = xcalloc(1, sizeof *s);
 	s->conn = conn;
 	s->cancel = cancel;
-	(void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
 	(void)PQsetnonblocking(conn, 1);
 	rc = opt->raw ? ERR_OK : session_pin(s, err);
 	if (rc != ERR_OK) {

@@ -184,7 +184,7 @@ static inline void take_issues(struct copy_job *j)
 
 static inline void wait_end(struct copy_job *j, struct copy_progress *p)
 {
-	for (int64_t deadline = clock_deadline(60000); clock_mono_us() < deadline;) {
+	for (int64_t deadline = clock_deadline(300000); clock_mono_us() < deadline;) {
 		struct pollfd fd = {.fd = copy_fd(j), .events = POLLIN};
 		copy_peek(j, p);
 		if (p->finished)

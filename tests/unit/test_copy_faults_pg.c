@@ -66,6 +66,71 @@ static void test_lost_source(void **state)
 	lose(0, 1 << 20);
 }
 
+#define CUT "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '" APP "'"
+
+/* A session that breaks while it is opened is opened again: three cuts for eight workers, each of which has four tries. */
+static void test_lost_at_first(void **state)
+{
+	(void)state;
+	NEED_SERVERS;
+	for (int round = 0; round < 6; round++) {
+		int side = round % 2, cuts = 0;
+		struct copy_progress p = {0};
+		struct err err = {0};
+		struct copy_list *l = list();
+		struct copy_job *j;
+		struct copy_options o = {.end = {&end[0], &end[1]}, .application_name = APP, .snapshot = snapshot, .jobs = 8};
+		must(copy_start(&j, l, NULL, &o, &err), &err, "copy_start");
+		for (int64_t deadline = clock_deadline(30000); cuts < 3 && !p.finished && clock_mono_us() < deadline;) {
+			char *n = value(side, CUT);
+			cuts += atoi(n) > 0;
+			free(n);
+			copy_peek(j, &p);
+		}
+		must(copy_go(j, END, &err), &err, "copy_go");
+		must(copy_finish(j, &err), &err, "copy_finish");
+		assert_true(cuts > 0);
+		copy_list_free(l);
+		(void)forget(state);
+	}
+}
+
+/* Committed, and the answer is lost (a server that waits for its standby is told to end): the rows are there once, and counted. */
+static void test_commit_unheard(void **state)
+{
+	(void)state;
+	NEED_SERVERS;
+	static const char waiting[] = " FROM pg_stat_activity WHERE application_name = '" APP "' AND wait_event = 'SyncRep'";
+	struct copy_progress p = {0};
+	struct err err = {0};
+	int cut = 0;
+
+	big_table();
+	struct copy_list *l = list();
+	sql_on(1, "SET synchronous_commit = local");
+	sql_on(1, "ALTER SYSTEM SET synchronous_standby_names = 'pgusher_nobody'");
+	sql_on(1, "SELECT pg_reload_conf()");
+	struct copy_job *j = begin(l, END, 3, 1 << 20, NULL);
+	for (int64_t deadline = clock_deadline(30000); cut == 0 && !p.finished && clock_mono_us() < deadline;) {
+		char *sql = xasprintf("SELECT count(pg_terminate_backend(pid))%s", waiting), *n = value(1, sql);
+		cut = atoi(n);
+		free(n);
+		free(sql);
+		copy_peek(j, &p);
+	}
+	sql_on(1, "ALTER SYSTEM RESET synchronous_standby_names");
+	sql_on(1, "SELECT pg_reload_conf()");
+	wait_end(j, &p);
+	take_issues(j);
+	must(copy_finish(j, &err), &err, "copy_finish");
+	no_issue();
+	copy_list_free(l);
+	assert_true(cut > 0 && p.broken > 0);
+	equal("c.big");
+	equal("c.big2");
+	assert_int_equal(p.rows, 450000);
+}
+
 static void test_snapshot_gone(void **state)
 {
 	(void)state;
@@ -160,7 +225,8 @@ static void test_moved_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_lost_target), T(test_lost_target_ranges), T(test_lost_source), T(test_snapshot_gone), T(test_cancel), T(test_no_connection),
+		T(test_lost_target), T(test_lost_target_ranges), T(test_lost_source), T(test_lost_at_first), T(test_commit_unheard),
+		T(test_snapshot_gone), T(test_cancel), T(test_no_connection),
 		T(test_moved_rows),
 	};
 	cmocka_set_test_filter(getenv("ONLY")); /* by name, with * and ?; all without it */
