@@ -88,21 +88,28 @@ static void ask_indexes(struct run *r)
 		copy_ask_indexes(r->copy, s, ASK_MS);
 }
 
-void rows_progress(struct run *r)
+/* One look makes copy_fd quiet: whoever waits for the end goes by *p, for which no second call comes. */
+static void look(struct run *r, struct copy_progress *p)
 {
-	ask_indexes(r);
-	struct copy_progress p;
 	struct event *e = event_new(EV_PROGRESS, r->step ? r->step->id : NULL);
 
-	copy_peek(r->copy, &p);
-	e->n = p.work;
-	e->of = p.of_work;
-	e->ms = p.left_ms;
-	e->a = (int64_t)p.tables;
-	e->b = (int64_t)p.of_tables;
-	xreplace(&e->text, p.current);
+	ask_indexes(r);
+	copy_peek(r->copy, p);
+	e->n = p->work;
+	e->of = p->of_work;
+	e->ms = p->left_ms;
+	e->a = (int64_t)p->tables;
+	e->b = (int64_t)p->of_tables;
+	xreplace(&e->text, p->current);
 	run_emit(r, e);
 	emit_issues(r);
+}
+
+void rows_progress(struct run *r)
+{
+	struct copy_progress p;
+
+	look(r, &p);
 }
 
 /* What is known of both servers while only threads talk to them. */
@@ -143,8 +150,7 @@ static enum err_code wait_for(struct run *r, bool end, struct err *err)
 	for (;;) {
 		struct copy_progress p;
 		struct pollfd fd[2] = {{.fd = copy_fd(r->copy), .events = POLLIN}, {.fd = r->cancel->fd, .events = POLLIN}};
-		copy_peek(r->copy, &p);
-		rows_progress(r);
+		look(r, &p);
 		if (p.finished || (!end && p.tables_made) || cancel_raised(r->cancel))
 			return ERR_OK;
 		enum err_code rc = feel_pulse(r, &pulse, &p, err);
