@@ -106,6 +106,8 @@ void frame_help(const struct wizard *w)
 			str_addf(&s, "%-13s %s\n", k->shown, k->text);
 	str_addf(&s, "%-13s this\n%-13s another theme (now: %s)\n%-13s quit\n%-13s draw the screen again",
 		 w->form ? "F1" : "F1 or ?", "F2", theme_name(), "F10", "Ctrl-L");
+	if (w->form)
+		form_explain(w->form, &s);
 	dialog_say(screens[w->at]->title, str_text(&s));
 	str_fini(&s);
 }

@@ -9,6 +9,7 @@
 #include "method/readiness.h"
 #include "method/smoke.h"
 #include "method/subscription.h"
+#include "pg/session.h"
 
 static void plan_locks(struct plan *p, enum where from)
 {
@@ -183,6 +184,18 @@ static enum err_code need_both(const struct facts *src, const struct facts *dst,
 	return err_set(err, ERR_BLOCKED, "both databases must be there to %s", what);
 }
 
+/* Which server is closed and which one opened stands in the question: the name that is typed may be that of both databases. */
+static void hold_move(struct step *st, const struct migration *m, const struct link *l, const char *question, const char *becomes)
+{
+	char *from = endpoint_label(&m->end[l->from]), *to = endpoint_label(&m->end[l->to]);
+	char *text = xasprintf("%s (the %s): its writers wait, then are refused.\n%s (the %s) %s.", from, side_name(l->from), to, side_name(l->to), becomes);
+
+	(void)step_hold(st, question, text, m->end[l->from].dbname);
+	free(text);
+	free(from);
+	free(to);
+}
+
 /* What was over before is looked at, and nobody is asked. */
 static struct plan *begin_over(const struct migration *m, const struct link *l, struct cutover_arg *how)
 {
@@ -207,8 +220,7 @@ static struct plan *begin_rollback(const struct migration *m, struct cutover_arg
 	strv_take(&p->owned, (char *)how);
 	(void)step_work(st, ON_TARGET, "compare publication and subscription of the reverse link, catch up", work_ready, how,
 		"SELECT ... FROM pg_publication_tables;  -- equal to the source's pg_subscription_rel, all ready");
-	(void)step_hold(st, "Roll back now?", "Writers of the target wait, then are refused; the old source becomes the primary again, with all that was written on the target.",
-			m->end[SIDE_TARGET].dbname);
+	hold_move(st, m, &how->link, "Roll back now?", "becomes the primary again, with all that was written there");
 	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
 	plan_prime(p, &how->link);
 	plan_fences(p, m, &how->link);
@@ -277,8 +289,7 @@ static struct plan *begin_cutover(const struct migration *m, struct cutover_arg 
 		"SELECT ... FROM pg_publication_tables;  -- equal to the target's pg_subscription_rel, all ready");
 	subscription_keys_back(st, m); /* a run that was stopped has not: the target would be the primary without them */
 	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; can the operator's commands be run, may the application's role log in");
-	(void)step_hold(st, "Cut over now?", "Writers of the source wait, then are refused; the target becomes the primary. Until the hand-over it is taken back when anything fails.",
-			m->end[SIDE_SOURCE].dbname);
+	hold_move(st, m, &how->link, "Cut over now?", "becomes the primary. Until the hand-over it is taken back when anything fails");
 	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
 	if (m->cut.reverse)
 		plan_reverse(p, m);

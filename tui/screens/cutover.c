@@ -180,15 +180,21 @@ static int put_said(int y, int x, int end, int width, enum role role, const char
 	return y;
 }
 
-/* Newest first, what was said since it began; when it has ended, how long writes were held back comes before all. */
+/*
+ * What was said since it began: before all how long writes were held back, or would be; then the newest first, as there is not room for
+ * all. A rehearsal is a list of parts, in their order.
+ */
 static int draw_notes(const struct wizard *w, int y, int x, int end, int width)
 {
+	bool rehearsal = w->change->command == CMD_REHEARSE;
+	size_t n = w->model.notes.n;
+
 	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = w->model.notes.n; i-- > 0 && y < end;) {
-			const struct event *e = w->model.notes.v[i].last;
-			bool outage_note = str_eq(e->title, "outage");
-			bool loud = outage_note || str_eq(e->title, "who writes") || (e->title && e->title[0] >= 'A' && e->title[0] <= 'Z');
-			if (e->at_us >= w->changed_us && !str_eq(e->title, "plan") && outage_note == (pass == 0))
+		for (size_t i = 0; i < n && y < end; i++) {
+			const struct event *e = w->model.notes.v[rehearsal ? i : n - 1 - i].last;
+			bool sum = str_eq(e->title, rehearsal ? "rehearsal" : "outage");
+			bool loud = sum || str_eq(e->title, "who writes") || (e->title && e->title[0] >= 'A' && e->title[0] <= 'Z');
+			if (e->at_us >= w->changed_us && !str_eq(e->title, "plan") && sum == (pass == 0))
 				y = put_said(y, x, end, width, loud ? R_WARN : R_TEXT, e->title, e->text);
 		}
 	return y;

@@ -63,6 +63,8 @@ static void enter(struct wizard *w)
 	w->form = form_new(fields + !tunnel, sizeof fields / sizeof *fields - !tunnel, FORM_Y, 3, term_cols() - 8);
 }
 
+static bool edited[2]; /* by side: since the test that is shown */
+
 static bool went_well(const struct wizard *w)
 {
 	for (size_t i = 0; i < w->model.tests.n; i++) {
@@ -76,19 +78,22 @@ static bool went_well(const struct wizard *w)
 static int draw_hops(const struct wizard *w, int y, int x, int end, int width)
 {
 	/* what was well is so no longer once something else stands in the fields; what was not says what to put right */
-	bool show = w->busy || w->tested[side_of(w)] || !went_well(w);
+	bool show = w->busy || w->tested[side_of(w)] || !went_well(w), old = show && !w->busy && edited[side_of(w)];
+
+	if (old)
+		(void)put(y++, x, width, R_WARN, "You changed something since this test; Enter tests again.");
 
 	for (size_t i = 0; i < w->model.tests.n && show && y < end; i++) {
 		const struct event *e = w->model.tests.v[i].last;
 		bool good = e->state == ST_DONE, bad = e->state == ST_FAILED;
 		if (!str_eq(e->id, side_name(side_of(w))))
 			continue;
-		(void)putf(y, x, 19, good ? R_GOOD : bad ? R_BAD : R_DIM, "%s %s", glyph(good ? G_DONE : bad ? G_FAIL : G_RUN), e->title);
+		(void)putf(y, x, 19, old ? R_DIM : good ? R_GOOD : bad ? R_BAD : R_DIM, "%s %s", glyph(good ? G_DONE : bad ? G_FAIL : G_RUN), e->title);
 		int hint = bad && !str_empty(e->hint) ? put_wrapped(0, 0, 0, width - 20, R_WARN, e->hint, 0) : 0, room = end - y - hint;
-		int lines = put_lines(y, x + 20, good ? 1 : room < 1 ? 1 : room, width - 20, R_TEXT, e->text ? e->text : bad ? "" : "asking...");
+		int lines = put_lines(y, x + 20, good ? 1 : room < 1 ? 1 : room, width - 20, old ? R_DIM : R_TEXT, e->text ? e->text : bad ? "" : "asking...");
 		y += lines ? lines : 1;
 		if (hint)
-			y += put_lines(y, x + 20, end - y, width - 20, R_WARN, e->hint);
+			y += put_lines(y, x + 20, end - y, width - 20, old ? R_DIM : R_WARN, e->hint);
 	}
 	return y;
 }
@@ -109,6 +114,7 @@ static void ready(struct wizard *w, const struct event *e)
 	if (!str_eq(e->id, "test"))
 		return;
 	w->tested[side_of(w)] = e->state == ST_DONE;
+	edited[side_of(w)] = false;
 	if (e->state == ST_CANCELLED)
 		wizard_say(w, R_WARN, "the test was stopped");
 }
@@ -197,8 +203,10 @@ static bool key(struct wizard *w, int k, bool special)
 		(void)form_store(w->form, &wrong);
 		wizard_back(w);
 	}
-	if (said == FORM_TAKEN && ((!special && k != '\t') || k == KEY_BACKSPACE || k == KEY_DC))
+	if (said == FORM_TAKEN && ((!special && k != '\t') || k == KEY_BACKSPACE || k == KEY_DC)) {
 		w->tested[side_of(w)] = false; /* what was tested is no longer what stands there */
+		edited[side_of(w)] = true;
+	}
 	return said != FORM_IGNORED;
 }
 

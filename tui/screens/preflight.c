@@ -223,6 +223,20 @@ static bool key(struct wizard *w, int k, bool special)
 	return wizard_select(w, n_items, k, special);
 }
 
+static bool valid(const struct wizard *w, int code)
+{
+	collect(w); /* the findings may have moved since they were drawn */
+	const struct model_item *it = w->sel < n_items ? items[w->sel] : NULL;
+
+	switch (code) {
+	case '\r': return !w->busy && w->model.findings.n > 0 && w->model.n_verdict[VERDICT_BLOCK] == 0 && w->model.n_unacked == 0;
+	case 'f': return !w->busy && it && !str_empty(it->last->sql);
+	case 'a': return it && it->last->verdict == VERDICT_WARN && !it->acked;
+	case 'y': return it && (!str_empty(it->last->sql) || !str_empty(it->last->hint));
+	default: return true;
+	}
+}
+
 static const struct key keys[] = {
 	{'\r', false, "Enter", "next", next}, {'f', false, "f", "fix", fix}, {'a', false, "a", "accept", ack}, {'r', false, "r", "look again", look},
 	{'o', false, "o", "all", toggle_ok}, {27, false, "Esc", "back", wizard_back}, {'y', false, "y", "copy fix", copy},
@@ -231,7 +245,7 @@ static const struct key keys[] = {
 };
 
 const struct screen screen_preflight = {
-	.title = "Preflight", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready,
+	.title = "Preflight", .keys = keys, .enter = enter, .draw = draw, .key = key, .ready = ready, .valid = valid,
 	.help = "Both servers are read and asked everything that has spoilt somebody's night before. BLOCK must be put right; WARN wants to be accepted, and that is "
 		"written to the journal; INFO is good to know. Each finding says what was found, what is needed, why, and what to do. "
 		"f runs a fix after showing its SQL; what destroys something asks for a name to be typed.",

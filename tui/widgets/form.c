@@ -233,6 +233,13 @@ bool form_takes_text(const struct form *fm)
 	return fm->rows[fm->focus].entry != NULL;
 }
 
+void form_explain(const struct form *fm, struct str *s)
+{
+	str_addc(s, '\n');
+	for (size_t i = 0; i < fm->n; i++)
+		str_addf(s, "\n%s: %s", fm->rows[i].f.label, fm->rows[i].f.help);
+}
+
 int form_rows(const struct form *fm)
 {
 	return (int)fm->n;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/secret.h"
+#include "base/str.h"
 
 enum field_kind { F_TEXT, F_PASSWORD, F_NUMBER, F_CHOICE, F_BOOL };
 
@@ -39,5 +40,6 @@ bool form_store(struct form *f, const char **wrong);
 bool form_takes_text(const struct form *fm); /* a character typed now is a part of the text */
 void form_focus(struct form *fm, const char *label); /* the field with this label, when there is one */
 int form_rows(const struct form *f);
+void form_explain(const struct form *fm, struct str *s); /* an empty line, then each field and its help */
 
 #endif
