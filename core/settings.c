@@ -307,9 +307,10 @@ static void unknown_section(struct reading *r, int column, const char *section)
 		(void)wrongf(r, column, xasprintf("there is no section [%s]; there are migration, source, target, tools, dump, subscription, cutover, hooks, ui", section));
 }
 
+/* Or "host=... password=..."; but a = alone may be meant. */
 static bool is_address(const char *v)
 {
-	return str_starts(v, "postgres://") || str_starts(v, "postgresql://");
+	return str_starts(v, "postgres://") || str_starts(v, "postgresql://") || (strchr(v, '=') && strstr(v, "password"));
 }
 
 static int on_value(void *user, const char *section, const char *name, const char *value)
@@ -329,7 +330,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
 			return wrongf(r, 1, xasprintf("[%s] %s is there twice", section, name));
 		r->seen[i] = true;
 		if (k->type == T_PLAIN && is_address(v)) /* it may hold a password: not repeated */
-			return wrongf(r, column_of(r, v), xasprintf("[%s] %s takes no address like postgresql://...: give host, port, dbname and user each", section, name));
+			return wrongf(r, column_of(r, v), xasprintf("[%s] %s takes no whole address: give host, port, dbname and user each", section, name));
 		char *right = set_value(r->m, k, v);
 		if (!right)
 			return 1;

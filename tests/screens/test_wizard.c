@@ -173,13 +173,14 @@ static void test_pasted_address(void **state)
 	NEED_SERVERS(b);
 	bed_source(b);
 	struct term *t = bed_open(b);
-	char *uri = xasprintf("postgresql://%s:%s@%s:%s/%s?connect_timeout=9", b->user[A], b->password[A], b->host[A], b->port[A], b->db);
+	char *uri = xasprintf("  postgresql://%s:%s@%s:%s/%s?connect_timeout=9", b->user[A], b->password[A], b->host[A], b->port[A], b->db);
 	walk_to(t, "Method");
 	term_key(t, K_ENTER);
 	term_expect(t, "Where is the database now?");
-	fill(t, "Host", "postgresql://[::1");
+	fill(t, "Host", "postgresql://me:s3cr3t@[::1");
 	term_key(t, K_ENTER);
-	term_expect(t, "a whole address is written");
+	term_expect(t, "cannot be read, and is not kept");
+	assert_false(term_has(t, "s3cr3t"));
 	fill(t, "Host", uri);
 	term_key(t, K_ENTER);
 	term_expect(t, "not used: connect_timeout");

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "pg/address.h"
 #include "settings.h"
 #include "settings_in.h"
 
@@ -385,8 +386,9 @@ static void what_is_wrong_is_told_where(void **state)
 		{"[cutover]\napp_password = " PASSWORD "\n", "f:2:1: passwords do not belong here"},
 		{"[tools]\nprefix = ssh 'x\n", "f:2:10: 'ssh 'x' is not a value of [tools] prefix: words as a shell would split them"},
 		{"[source]\npassword = " PASSWORD "\n", "f:2:1: passwords do not belong here"},
-		{"[source]\nhost = postgresql://u:" PASSWORD "@h/d\n", "f:2:8: [source] host takes no address"},
-		{"[source]\ndbname = postgres://u:" PASSWORD "@h/d\n", "f:2:10: [source] dbname takes no address"},
+		{"[source]\nhost = postgresql://u:" PASSWORD "@h/d\n", "f:2:8: [source] host takes no whole address"},
+		{"[source]\ndbname = postgres://u:" PASSWORD "@h/d\n", "f:2:10: [source] dbname takes no whole address"},
+		{"[source]\nhost = host=db1 password=" PASSWORD "\n", "f:2:8: [source] host takes no whole address"},
 		{"host = x\n", "f:1:1: 'host' stands before the first [section]"},
 		{"[source]\nhost\n", "f:2:1: neither [section] nor key = value"},
 		{"[source\nhost = x\n", "f:1:1: the ] of the section is missing"},
@@ -667,6 +669,40 @@ static void the_sample_s_hidden_keys(void **state)
 	migration_fini(&m);
 }
 
+/* As it is pasted, with what stands around it; one that cannot be read is not kept, because it may hold a password. */
+static void an_address_is_taken_apart(void **state)
+{
+	static const char *const unreadable[] = {"  postgresql://me:" PASSWORD "@h/d?colour=red", "host=h pasword=" PASSWORD, "\tpostgres://[h:" PASSWORD};
+	struct migration m;
+	struct err err;
+	char *rest = NULL;
+
+	(void)state;
+	migration_init(&m);
+	struct endpoint *ep = &m.end[SIDE_SOURCE];
+	xreplace(&ep->host, " \t postgresql://me:" PASSWORD "@db1:5433/shop \n");
+	assert_true(address_given(ep->host));
+	assert_int_equal(address_take(ep, ep->host, &rest, &err), ERR_OK);
+	assert_string_equal(ep->host, "db1");
+	assert_string_equal(ep->port, "5433");
+	assert_string_equal(ep->dbname, "shop");
+	assert_string_equal(secret_text(&ep->password), PASSWORD);
+	assert_null(rest);
+	for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++) {
+		xreplace(&ep->host, unreadable[i]);
+		assert_true(address_given(ep->host));
+		assert_int_equal(address_take(ep, ep->host, &rest, &err), ERR_USAGE);
+		assert_null(ep->host);
+		assert_null(strstr(err.msg, PASSWORD));
+		assert_string_equal(ep->dbname, "shop");
+	}
+	xreplace(&ep->host, " db1,db2\t");
+	address_tidy(ep);
+	assert_string_equal(ep->host, "db1,db2");
+	assert_false(address_given(" db1, db2") || address_given("/var/run/postgresql") || address_given("") || address_given(NULL));
+	migration_fini(&m);
+}
+
 /* The application's address is the target's where it says nothing else; a copy of the migration owns its own. */
 static void the_cutover_s_choices(void **state)
 {
@@ -741,6 +777,7 @@ int main(void)
 		cmocka_unit_test(a_team_s_file_stays_so),
 		cmocka_unit_test(what_is_missing),
 		cmocka_unit_test(the_cutover_s_choices),
+		cmocka_unit_test(an_address_is_taken_apart),
 		cmocka_unit_test(the_sample),
 		cmocka_unit_test(the_sample_s_hidden_keys),
 	};

@@ -151,15 +151,16 @@ static bool took_address(struct wizard *w, struct endpoint *e)
 	char *left_out = NULL;
 	struct err err;
 
-	if (!address_given(e->host))
+	if (!address_given(e->host)) {
+		address_tidy(e);
 		return false;
-	if (address_take(e, e->host, &left_out, &err) != ERR_OK) {
-		wizard_say(w, R_WARN, "%s; a whole address is written %s", err.msg, err.hint);
-		return true;
 	}
+	bool read = address_take(e, e->host, &left_out, &err) == ERR_OK;
 	form_free(w->form);
 	enter(w);
-	if (left_out)
+	if (!read)
+		wizard_say(w, R_WARN, "%s. Write postgresql://user@host:port/dbname", err.msg);
+	else if (left_out)
 		wizard_say(w, R_WARN, "the address was taken apart (not used: %s); Enter tests it", left_out);
 	else
 		wizard_say(w, R_TEXT, "the address was taken apart: look at the fields; Enter tests it");
