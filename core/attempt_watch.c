@@ -5,6 +5,7 @@
 
 #include "attempt_in.h"
 #include "base/clock.h"
+#include "host/waldisk.h"
 #include "method/cutover.h"
 #include "method/hook.h"
 #include "pg/patience.h"
@@ -14,6 +15,7 @@
 #define AGAIN_S 8 /* the longest wait between two tries to open a tunnel */
 
 #define TABLES_MS 2000 /* between lists of tables */
+#define DISK_MS 60000  /* between looks at the source's disk */
 
 static enum err_code emit_sample(struct sink *sink, const struct watch_sample *s, struct err *err)
 {
@@ -75,6 +77,23 @@ static void say_ways(const struct ways *w, struct watch_sample *s)
 			(void)snprintf(says[i], sizeof s->source_error, "again in %d s (try %d): %s", patience_left_s(&w->patience[i]), w->patience[i].tries + 1, w->broken[i].msg);
 }
 
+struct disk { struct waldisk *d; int64_t due_us; };
+
+/* How much is free where the source keeps its WAL: asked rarely, and never waited for. */
+static void tend_disk(struct watch *w, struct disk *k)
+{
+	struct waldisk_reading now;
+	struct wal_place place;
+	struct err ignored; /* a source that is away is in the sample */
+
+	if (clock_poll_ms(k->due_us) == 0 && watch_wal_place(w, &place, &ignored) == ERR_OK) {
+		waldisk_ask(k->d, &place);
+		k->due_us = clock_deadline(DISK_MS);
+	}
+	if (waldisk_take(k->d, &now))
+		watch_disk(w, now.free_bytes, now.where);
+}
+
 struct listing { bool on; int64_t due_us; };
 
 /* The list of tables, while somebody looks at it. */
@@ -124,9 +143,11 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 		watch_finalized(w);
 	struct crossing c = {0};
 	struct listing listing = {0};
+	struct disk disk = {.d = waldisk_new(a->m)};
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
 		struct watch_sample s;
 		open_ways(a, &ways);
+		tend_disk(w, &disk);
 		watch_take(w, &s);
 		say_ways(&ways, &s);
 		if (!cancel_raised(a->cancel)) {
@@ -137,6 +158,7 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 			(void)poll(&p, 1, a->m->refresh_ms);
 		}
 	}
+	waldisk_free(disk.d);
 	watch_free(w);
 	free(app);
 	free(dir);

@@ -95,6 +95,8 @@ void migration_copy(struct migration *to, const struct migration *from)
 		endpoint_copy(&m.end[i], &from->end[i]);
 	m.tools_prefix = (struct strv){0};
 	strv_copy(&m.tools_prefix, &from->tools_prefix);
+	m.wal_disk = (struct strv){0};
+	strv_copy(&m.wal_disk, &from->wal_disk);
 	m.dump.schemas = m.dump.exclude_schemas = (struct strv){0};
 	strv_copy(&m.dump.schemas, &from->dump.schemas);
 	strv_copy(&m.dump.exclude_schemas, &from->dump.exclude_schemas);
@@ -130,6 +132,7 @@ void migration_fini(struct migration *m)
 	for (int i = 0; i < HOOK_N; i++)
 		strv_fini(&m->hooks.argv[i]);
 	strv_fini(&m->tools_prefix);
+	strv_fini(&m->wal_disk);
 	strv_fini(&m->dump.schemas);
 	strv_fini(&m->dump.exclude_schemas);
 	strv_fini(&m->sub.tables);

@@ -90,6 +90,7 @@ struct migration {
 	char *name; /* names the state directory; letters, digits, - and _ */
 	enum method method;
 	struct endpoint end[2]; /* by enum side */
+	struct strv wal_disk;     /* [source]: argv of a command that prints df -P of its pg_wal; empty: looked for (host/waldisk.h) */
 	struct strv tools_prefix; /* argv put before pg_dump and friends; empty: run here */
 	char *tools_bindir;
 	char *state_dir;        /* NULL: $XDG_STATE_HOME/pgusher, ~/.local/state/pgusher */

@@ -27,6 +27,8 @@ static const struct setting keys[] = {
 	{"migration", "method", T_METHOD, M(method), 0, 0, "dump", "dump: a copy; tunnel: the same through ssh; subscription: a copy that then follows the source"},
 	{"migration", "state_dir", T_TEXT, M(state_dir), 0, 0, NULL, "folder of the journals; default $XDG_STATE_HOME/pgusher, else ~/.local/state/pgusher"},
 	END(SIDE_SOURCE, "source", "db-old.example.org"),
+	{"source", "wal_disk", T_ARGV, M(wal_disk), 0, 0, NULL,
+	 "a command (no shell) that prints df -P of the source's pg_wal, as ssh login@db-old df -P /path/pg_wal; default: looked for here, or by our ssh"},
 	END(SIDE_TARGET, "target", "db-new.example.org"),
 	{"tools", "bindir", T_TEXT, M(tools_bindir), 0, 0, NULL, "folder of pg_dump, pg_restore and vacuumdb; default: the best of those installed"},
 	{"tools", "prefix", T_ARGV, M(tools_prefix), 0, 0, NULL,

@@ -7,12 +7,12 @@
 
 static void say_pace(const struct watch_sample *s)
 {
-	char lag[32], age[32], apply[32], wal[32], held[32];
+	char lag[32], age[32], apply[32], wal[32], held[32], disk[32];
 
-	(void)printf("%-9s %s behind, %s; applies %s/s, source writes %s/s; %lld of %lld tables ready; slot keeps %s\n", watch_word(s),
+	(void)printf("%-9s %s behind, %s; applies %s/s, source writes %s/s; %lld of %lld tables ready; slot keeps %s, disk %s%s\n", watch_word(s),
 		     fmt_bytes(lag, sizeof lag, (double)s->lag_bytes), s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s),
 		     fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate), (long long)s->ready, (long long)s->tables,
-		     fmt_bytes(held, sizeof held, (double)s->held_bytes));
+		     fmt_bytes(held, sizeof held, (double)s->held_bytes), s->disk_bytes < 0 ? "not known" : fmt_bytes(disk, sizeof disk, (double)s->disk_bytes), s->disk_bytes < 0 ? "" : " free");
 }
 
 static void say_after(const struct watch_sample *s)

@@ -78,6 +78,7 @@ static const struct check all[] = {
 	{"source.writers", NEEDS_SOURCE, FOLLOWS, check_writers},
 	{"slot.prepared", NEEDS_SOURCE, FOLLOWS, check_slot_prepared},
 	{"slot.kept", NEEDS_SOURCE, FOLLOWS | 1u << ADOPTED, check_wal_kept},
+	{"slot.disk", NEEDS_TOOLS, FOLLOWS | 1u << ADOPTED, check_wal_disk},
 	{"source.syncnames", NEEDS_SOURCE, FOLLOWS, check_sync_names},
 	{"source.plugin", NEEDS_SOURCE, FOLLOWS, check_plugin},
 	{"source.uncarried", NEEDS_SOURCE, FOLLOWS, check_not_carried},

@@ -8,6 +8,7 @@
  * A fix that is safe carries SQL and the side it runs on; the operator sees it before it runs.
  */
 #include "host/tools.h"
+#include "host/waldisk.h"
 #include "migration.h"
 #include "event.h"
 #include "journal/model.h"
@@ -46,6 +47,8 @@ struct survey {
 	struct err walsender;       /* a replication connection from here; code ERR_OK: it can be had */
 	struct err from_target;     /* the target's own connection to the source, as a subscription makes it */
 	struct err from_source;     /* the source's own connection to the target, as a reverse link makes it */
+	double wal_rate;            /* bytes/s that the source writes; -1: not known */
+	struct waldisk_reading wal_disk; /* subscription: free where it keeps its WAL; free_bytes -1: not known, where says why */
 	const struct model *unfinished; /* the attempt that did not end, or NULL: what it left is ours */
 	struct strv target_addrs;   /* addresses seen by several connects to the target (stable route?) */
 	bool target_unstable;       /* they differed, or one was in recovery */

@@ -30,6 +30,7 @@ struct reader {
 	const char *app;
 	struct cancel *cancel;
 	struct facts *facts;
+	struct wal_place wal;   /* of the source; dir "": not read */
 	struct secret password; /* that libpq used, for tools that run elsewhere */
 	bool exists;
 	struct err err;
@@ -108,6 +109,7 @@ static void *reader_main(void *arg)
 	struct reader *r = arg;
 	const struct endpoint *ep = &r->m->end[r->side];
 	struct session *s = NULL;
+	struct err ignored;
 
 	if (r->err.code == ERR_OK && gather_connect(ep, r->side, r->app, r->cancel, &s, &r->exists, &r->err) == ERR_OK) {
 		secret_set(&r->password, session_password(s));
@@ -120,6 +122,8 @@ static void *reader_main(void *arg)
 			facts_free(r->facts);
 			r->facts = NULL;
 		}
+		if (r->facts && r->side == SIDE_SOURCE && r->m->method == METHOD_SUBSCRIPTION)
+			(void)walplace_ask(s, 5000, &r->wal, &ignored);
 		session_close(s);
 	}
 	if (r->facts && r->side == SIDE_TARGET)
@@ -137,7 +141,8 @@ void survey_box_init(struct survey_box *b, const struct migration *m)
 {
 	*b = (struct survey_box){0};
 	b->s.m = m;
-	b->s.dump_dir_free = -1;
+	b->s.dump_dir_free = b->s.wal_disk.free_bytes = -1;
+	b->s.wal_rate = -1;
 }
 
 void survey_box_fini(struct survey_box *b)
@@ -261,6 +266,14 @@ static void look_at_disk(struct survey *s, struct cancel *cancel)
 		s->dump_dir_free = (int64_t)v.f_bavail * (int64_t)v.f_frsize;
 	s->dump_dir_writable = access(*p ? p : "/", W_OK | X_OK) == 0;
 	free(p);
+}
+
+static void look_at_wal_disk(struct survey *s, const struct reader *source)
+{
+	if (s->m->method != METHOD_SUBSCRIPTION || !source->facts)
+		return;
+	s->wal_rate = source->wal.wal_rate;
+	waldisk_wait(s->m, &source->wal, source->cancel, &s->wal_disk);
 }
 
 static void probe(struct survey_box *b, const struct reader r[2], const struct gather_hooks *hooks)
@@ -444,6 +457,7 @@ enum err_code gather(struct survey_box *b, const char *app, struct cancel *cance
 					choice_mark(b->s.m, r[SIDE_SOURCE].facts, r[SIDE_TARGET].facts);
 				choose_tools(b);
 				probe(b, r, hooks);
+				look_at_wal_disk(&b->s, &r[SIDE_SOURCE]);
 				for (int k = 0; k < 2 && b->s.tool && b->s.m->tools_prefix.n; k++)
 					if (b->s.facts[k])
 						try_reach(&b->s, &r[k], cancel);

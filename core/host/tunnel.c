@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/argv.h"
 #include "base/clock.h"
 #include "base/peer.h"
 #include "host/process.h"
@@ -127,6 +128,20 @@ void tunnel_words(struct strv *argv, const struct endpoint *ep, const char *loca
 	strv_fini(&hosts);
 	strv_fini(&ports);
 	strv_fini(&locals);
+}
+
+/* The remote shell splits them again. */
+void tunnel_command(struct strv *argv, const struct endpoint *ep, const struct strv *words)
+{
+	common_words(argv);
+	strv_add(argv, "-o");
+	strv_add(argv, "ClearAllForwardings=yes");
+	if (ep->ssh_config)
+		own_words(argv, ep->ssh_config);
+	strv_add(argv, "--");
+	strv_add(argv, ep->ssh);
+	char *line = argv_show(words);
+	strv_take(argv, line);
 }
 
 /* ---- what ssh says ---- */

@@ -37,6 +37,8 @@ void tunnel_close(struct tunnel *t); /* NULL is fine */
 
 /* The command, for people and scripts. Appends. */
 void tunnel_words(struct strv *argv, const struct endpoint *ep, const char *ports);
+/* Words that run on the ssh host itself, by a login of their own that opens no port. Appends. */
+void tunnel_command(struct strv *argv, const struct endpoint *ep, const struct strv *words);
 /* What ssh makes of the name: "login@address port 22"; NULL: ssh -G failed. Caller frees. */
 char *tunnel_resolve(const struct endpoint *ep, struct cancel *cancel);
 

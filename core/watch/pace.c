@@ -17,6 +17,9 @@ void watch_pace_add(struct watch_pace *p, int64_t at_us, int64_t current, int64_
 	p->n += p->n < RING;
 }
 
+#define KEPT_US INT64_C(60000000)
+#define KEPT_LEAST_US INT64_C(20000000)
+
 /* k-th newest. */
 static size_t nth(const struct watch_pace *p, size_t k)
 {
@@ -42,12 +45,26 @@ static double lag_seconds(const struct watch_pace *p)
 	return p->n > 1 ? (double)(p->ring[now].at_us - p->ring[nth(p, p->n - 1)].at_us) / 1e6 : -1;
 }
 
+/*
+ * Bytes a second that more WAL is kept. A slot's restart_lsn moves in leaps, about every 15 s: over less than that, a replication that keeps
+ * up seems to fill the disk.
+ */
+static double kept_more(const struct watch_pace *p)
+{
+	size_t now = nth(p, 0), then = now;
+
+	for (size_t k = 1; k < p->n && p->ring[now].at_us - p->ring[nth(p, k)].at_us <= KEPT_US; k++)
+		then = nth(p, k);
+	int64_t us = p->ring[now].at_us - p->ring[then].at_us;
+	return us >= KEPT_LEAST_US ? (double)(p->ring[now].held - p->ring[then].held) * 1e6 / (double)us : 0;
+}
+
 void watch_pace_tell(const struct watch_pace *p, struct watch_sample *s)
 {
 	size_t now, then;
 	double seconds, growth;
 
-	s->lag_s = s->level_s = s->full_s = -1;
+	s->lag_s = s->level_s = s->full_s = s->disk_full_s = -1;
 	s->apply_rate = s->wal_rate = s->commits = 0;
 	if (p->n == 0)
 		return;
@@ -65,9 +82,11 @@ void watch_pace_tell(const struct watch_pace *p, struct watch_sample *s)
 		s->level_s = 0;
 	else if (s->apply_rate > s->wal_rate)
 		s->level_s = (double)s->lag_bytes / (s->apply_rate - s->wal_rate);
-	growth = (double)(p->ring[now].held - p->ring[then].held) / seconds;
+	growth = kept_more(p);
 	if (s->safe_bytes >= 0 && growth > 0)
 		s->full_s = (double)s->safe_bytes / growth;
+	if (s->disk_bytes >= 0 && growth > 0)
+		s->disk_full_s = (double)s->disk_bytes / growth;
 }
 
 double watch_pace_within(const struct watch_pace *p, int64_t max_lag_bytes)

@@ -15,6 +15,7 @@
 #define HELD_BYTES (INT64_C(20) << 30)
 #define SOON_S 3600.0
 #define DAY_S 86400.0
+#define DISK_BAD_S 600.0
 #define STILL_S 2.5
 #define STATUS_S 10.0
 #define STILL_BYTES (1 << 20)
@@ -33,7 +34,7 @@ static const struct column columns[] = {
 	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
 	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
-	COL(REAL, full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
+	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
 	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
 	COL(TEXT, drift_lines), COL(INT, drift_ms), COL(TEXT, reverse_not),
 };
@@ -78,6 +79,24 @@ static void of_ends(const struct watch_sample *s, struct list *l)
 		add(l, "unproven", VERDICT_WARN, "the cutover compares every table anyway; to know it earlier: pgusher verify, when the writers pause", "%s", s->failover);
 }
 
+/* A full disk stops the source's server, and with it the application: the slot is worth less than that. */
+static void of_disk(const struct watch_sample *s, struct list *l)
+{
+	char t[32], b[32], k[32], todo[sizeof l->v->todo];
+
+	if (s->disk_full_s >= 0 && s->disk_full_s < SOON_S) {
+		add(l, "disk", s->disk_full_s < DISK_BAD_S ? VERDICT_BLOCK : VERDICT_WARN,
+		    "the source stops when it is full. When the target cannot catch up in time: x in the monitor (pgusher cleanup) gives the replication up and sets the WAL free, the target's copy stays; "
+		    "or make room there; or set max_slot_wal_keep_size and reload: then the slot goes before the server",
+		    "at this rate the source's disk is full in %s: %s free, the slot keeps %s", fmt_secs(t, sizeof t, s->disk_full_s), fmt_bytes(b, sizeof b, (double)s->disk_bytes),
+		    fmt_bytes(k, sizeof k, (double)s->held_bytes));
+	} else if (s->held_bytes > HELD_BYTES) {
+		(void)snprintf(todo, sizeof todo, "%s%s%s%smax_slot_wal_keep_size puts a limit to it; x in the monitor, else pgusher cleanup, ends the replication and sets it free", s->disk_bytes >= 0 ? fmt_bytes(b, sizeof b, (double)s->disk_bytes) : "",
+			       s->disk_bytes >= 0 ? " are free there; " : "", s->disk_bytes < 0 ? s->disk_where : "", s->disk_bytes < 0 && s->disk_where[0] ? "; " : "");
+		add(l, "held", VERDICT_WARN, todo, "the slot keeps %s of WAL on the source's disk%s", fmt_bytes(k, sizeof k, (double)s->held_bytes), s->disk_bytes < 0 ? ", and how much is free there is not known" : "");
+	}
+}
+
 static void of_slot(const struct watch_sample *s, struct list *l)
 {
 	char t[32];
@@ -93,9 +112,7 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 	else if (s->full_s >= 0 && s->full_s < DAY_S)
 		add(l, "slot full", s->full_s < SOON_S ? VERDICT_BLOCK : VERDICT_WARN, "raise max_slot_wal_keep_size on the source and reload, or find out why the target does not keep up",
 		    "at this rate the slot is lost in %s", fmt_secs(t, sizeof t, s->full_s));
-	if (s->held_bytes > HELD_BYTES)
-		add(l, "held", VERDICT_WARN, "SQL does not say how much is free there: df -h $(psql -XAtc 'SHOW data_directory') on the source's host; max_slot_wal_keep_size puts a limit to it, pgusher cleanup ends the replication and sets it free", "the slot keeps %s of WAL on the source's disk",
-		    fmt_bytes(t, sizeof t, (double)s->held_bytes));
+	of_disk(s, l);
 	if (s->xmin_age > XMIN_AGE)
 		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
 }
@@ -207,6 +224,11 @@ static void of_rest(const struct watch_sample *s, struct list *l)
 bool watch_is_safe(const struct watch_sample *s)
 {
 	return s->sync_standbys > 0 && (str_eq(s->sync_commit, "on") || str_starts(s->sync_commit, "remote_"));
+}
+
+bool watch_is_filling(const struct watch_sample *s)
+{
+	return (s->disk_full_s >= 0 && s->disk_full_s < SOON_S) || (s->full_s >= 0 && s->full_s < SOON_S) || str_eq(s->wal_status, "unreserved") || str_eq(s->wal_status, "lost");
 }
 
 static int worse(const void *a, const void *b)

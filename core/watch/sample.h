@@ -47,6 +47,9 @@ struct watch_sample {
 	double commits;                         /* transactions/s committed on the target's database */
 	double level_s;                         /* until the lag is gone at these rates; -1: never, or not known */
 	double full_s;                          /* until safe_bytes are used up at this rate; -1: never, or no limit */
+	int64_t disk_bytes;                     /* free where the source keeps its WAL, less what was kept since that was read; -1: not known */
+	char disk_where[400];                   /* whose disk; or why it is not known, and how to make it so; "": not looked yet, or nothing follows any more */
+	double disk_full_s;                     /* until they are used up at this rate; -1: never, or not known */
 	double within_s;                        /* for how long [cutover] max_lag has been kept, as far as this watcher saw */
 	/* after a cutover: the subscription sleeps on purpose */
 	int64_t handed_over;                    /* 1: the source says that the target is the primary */
@@ -82,6 +85,8 @@ struct watch_alarm {
 size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS]);
 /* Whatever the target confirms, a synchronous standby of it has as well: a failover loses nothing. */
 bool watch_is_safe(const struct watch_sample *s);
+/* The WAL that the slot keeps has less than an hour of room, on the disk or up to its limit, or none: giving up is at hand. */
+bool watch_is_filling(const struct watch_sample *s);
 /* "streaming", "copying", "behind", "trouble", "cut over", "rolled back", "finalized": one word for the whole. */
 const char *watch_word(const struct watch_sample *s);
 

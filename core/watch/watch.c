@@ -43,6 +43,8 @@ struct watch {
 	int64_t confirmed, moved_us; /* the slot's, and when it came there or was level, monotonic */
 	int64_t log_us, log_worker; /* the last look into it, monotonic, and which worker it was about */
 	char origin[24];       /* of the subscription: pg_16396 */
+	int64_t commits;       /* of the target's database, as last seen */
+	int64_t disk_free, disk_held; /* free where the source keeps its WAL, and what the slot kept when that was read; -1: not known */
 	bool reversed;         /* the pace is the reverse link's */
 };
 
@@ -55,6 +57,7 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 	(void)snprintf(w->s.slot, sizeof w->s.slot, "%s", m->sub.slot);
 	guard_load(&w->guard, w->path);
 	w->s.standbys = w->s.sync_standbys = w->s.safe_bytes = w->s.unsent_bytes = w->s.apply_errors = w->s.sync_errors = w->s.conflicts = -1;
+	w->disk_free = w->s.disk_bytes = -1;
 	w->s.sequences_behind = w->s.talkers = w->s.drift_ms = -1;
 	for (int i = 0; i < 2; i++)
 		w->patience[i].most_s = AGAIN_S;
@@ -484,6 +487,34 @@ enum err_code watch_tables(struct watch *w, char **text, struct err *err)
 	return rc == ERR_OK ? tables_of_subscription(w->end[SIDE_TARGET], w->m->sub.name, text, err) : rc;
 }
 
+enum err_code watch_wal_place(struct watch *w, struct wal_place *out, struct err *err)
+{
+	enum err_code rc = connected(w, SIDE_SOURCE, err);
+
+	return rc == ERR_OK ? walplace_ask(w->end[SIDE_SOURCE], ASK_MS, out, err) : rc;
+}
+
+void watch_disk(struct watch *w, int64_t free_bytes, const char *where)
+{
+	w->disk_free = free_bytes;
+	w->disk_held = w->s.held_bytes;
+	keep(w->s.disk_where, sizeof w->s.disk_where, where);
+}
+
+/* It was read a while ago; what is kept since then is gone from it. */
+static void reckon_disk(struct watch *w)
+{
+	struct watch_sample *s = &w->s;
+	w->disk_held = w->disk_held ? w->disk_held : s->held_bytes;
+	int64_t more = s->held_bytes > w->disk_held ? s->held_bytes - w->disk_held : 0;
+
+	if (s->handed_over || s->rolled_back || s->finalized) {
+		w->disk_free = -1;
+		s->disk_where[0] = '\0';
+	}
+	s->disk_bytes = w->disk_free < 0 ? -1 : w->disk_free > more ? w->disk_free - more : 0;
+}
+
 /* A slot that does not move although something waits: since when. */
 static void stands_still(struct watch *w, int64_t confirmed)
 {
@@ -498,11 +529,11 @@ static void stands_still(struct watch *w, int64_t confirmed)
 
 void watch_take(struct watch *w, struct watch_sample *out)
 {
-	int64_t current = 0, confirmed = 0, commits = 0;
+	int64_t current = 0, confirmed = 0;
 	struct watch_sample *s = &w->s;
 	struct err err = {0};
 
-	s->target_ok = look_at_target(w, &commits, &err) == ERR_OK;
+	s->target_ok = look_at_target(w, &w->commits, &err) == ERR_OK;
 	s->target_error[0] = '\0';
 	if (!s->target_ok)
 		say_away(w, SIDE_TARGET, &err, s->target_error, sizeof s->target_error);
@@ -521,9 +552,10 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	stands_still(w, confirmed);
 	s->at_us = clock_wall_us();
 	if (reverse)
-		watch_pace_add(&w->pace, s->at_us, back.current, back.confirmed, back.held, commits);
-	else if (s->source_ok && s->slot_exists && s->target_ok && !s->handed_over)
-		watch_pace_add(&w->pace, s->at_us, current, confirmed, s->held_bytes, commits);
+		watch_pace_add(&w->pace, s->at_us, back.current, back.confirmed, back.held, w->commits);
+	else if (s->source_ok && s->slot_exists && !s->handed_over) /* the target may be away: the disk fills all the same */
+		watch_pace_add(&w->pace, s->at_us, current, confirmed, s->held_bytes, w->commits);
+	reckon_disk(w);
 	watch_pace_tell(&w->pace, s);
 	s->within_s = watch_pace_within(&w->pace, w->m->cut.max_lag_bytes);
 	if (s->source_ok && s->target_ok && s->sub_exists && (w->minute_us == 0 || clock_mono_us() - w->minute_us > MINUTE_US)) {

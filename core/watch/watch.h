@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/err.h"
 #include "migration.h"
+#include "pg/walplace.h"
 #include "watch/sample.h"
 
 struct watch;
@@ -16,6 +17,10 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 void watch_free(struct watch *w);
 /* One look; takes a few milliseconds, or seconds when an end does not answer. */
 void watch_take(struct watch *w, struct watch_sample *out);
+/* Where the source keeps its WAL, for who looks how much is free there (host/waldisk.h). */
+enum err_code watch_wal_place(struct watch *w, struct wal_place *out, struct err *err);
+/* What was found there: free_bytes -1, and in words why not. Samples reckon on from it. */
+void watch_disk(struct watch *w, int64_t free_bytes, const char *where);
 /* The subscription's tables as they are now (pg/tables.h); caller frees *text. */
 enum err_code watch_tables(struct watch *w, char **text, struct err *err);
 /* The migration was ended: what is not there any more is no trouble. */
@@ -29,7 +34,7 @@ struct watch_pace {
 	size_t n, head;
 };
 void watch_pace_add(struct watch_pace *p, int64_t at_us, int64_t current, int64_t confirmed, int64_t held, int64_t commits);
-/* Fills lag_s, the rates, level_s and full_s; s has lag_bytes and safe_bytes. */
+/* Fills lag_s, the rates, level_s, full_s and disk_full_s; s has lag_bytes, safe_bytes and disk_bytes. */
 void watch_pace_tell(const struct watch_pace *p, struct watch_sample *s);
 /* Seconds since it was last further behind than that; 0 when it is now. */
 double watch_pace_within(const struct watch_pace *p, int64_t max_lag_bytes);

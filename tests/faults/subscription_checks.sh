@@ -127,6 +127,13 @@ PGOPTIONS='-c synchronous_commit=local' source_sql 'ALTER SYSTEM RESET synchrono
 source_sql 'SELECT pg_reload_conf()' >/dev/null
 mended source.syncnames
 ok 'slot.kept: mended' is slot.kept OK
+fresh "SELECT pg_logical_emit_message(false, 'x', repeat('y', 4000000));" # the source writes something
+change source wal_disk 'echo /dev/x 9000 8990 100 99% /wal'
+caught slot.disk WARN 'has room for' '100 kB free (by the command in [source] wal_disk)' 'make room there'
+change source wal_disk 'echo /dev/x 9000000000 90 8999999910 1% /wal'
+mended slot.disk
+change source wal_disk false
+caught slot.disk INFO 'is not known' 'the command in [source] wal_disk says nothing of a disk (status 1)'
 
 # ---- rights
 fresh

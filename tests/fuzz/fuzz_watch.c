@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "host/waldisk.h"
 #include "migration.h"
 #include "watch/guard.h"
 #include "watch/ready.h"
@@ -58,6 +59,15 @@ static void log_of(const char *text)
 		abort();
 }
 
+static void disk(const char *text)
+{
+	size_t rows;
+	int64_t n = waldisk_parse(text, &rows);
+
+	if ((n < 0) != (rows == 0))
+		abort();
+}
+
 static void guard(const unsigned char *data, size_t size)
 {
 	static int fd = -1;
@@ -85,6 +95,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 	sample(text);
 	log_of(text);
+	disk(text);
 	(void)guard_fork(text, 1);
 	guard(data, size);
 	free(text);

@@ -275,10 +275,41 @@ static void test_abandon(void **state)
 	assert_string_equal(bed_value(b, A, b->db, "SELECT count(*) FROM pg_publication"), "0");
 }
 
+/* A slot is about to fill the source's disk: the key that gives it up is among the first ones, and what it does is said. */
+static void test_disk(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	char *df = xasprintf("%s/df", b->dir), *more = xasprintf("[source]\nwal_disk = cat %s\n", df);
+	FILE *f = fopen(df, "we");
+	assert_non_null(f);
+	assert_true(fputs("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 9000 8000 1000 90% /wal\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	struct term *t = bed_follows(b, more);
+	term_expect(t, "kB free; by the command in [source] wal_disk");
+	assert_false(term_has(t, "x abandon"));
+	char *sql = xasprintf("ALTER SUBSCRIPTION %s DISABLE", bed_value(b, B, NULL, "SELECT quote_ident(subname) FROM pg_subscription WHERE subname LIKE 'pgusher%move%'"));
+	bed_sql(b, B, b->db, sql);
+	for (int i = 0; i < LONG_MS / 1000 && !term_wait_text(t, "x abandon...", 1000); i++)
+		bed_sql(b, A, b->db, "SELECT pg_logical_emit_message(false, 'x', repeat('y', 20000)), pg_switch_wal()");
+	term_expect(t, "x abandon...");
+	term_expect(t, "the source's disk is full in");
+	term_expect(t, "gives the replication up");
+	term_key(t, "x");
+	term_expect(t, "Abandon the replication?");
+	term_key(t, K_ESC);
+	term_key(t, "q");
+	(void)term_end(t);
+	free(sql);
+	free(more);
+	free(df);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon)};
+	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_disk)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "host/waldisk.h"
 #include "watch/guard.h"
 #include "watch/crossing.h"
 #include "watch/ready.h"
@@ -20,7 +21,7 @@
 static struct watch_sample healthy(void)
 {
 	struct watch_sample s = {.source_ok = 1, .target_ok = 1, .sub_exists = 1, .enabled = 1, .worker = 7, .tables = 3, .ready = 3, .slot_exists = 1,
-				 .slot_active = 1, .timeline = 1, .failover = "the new leader lacks the last 3 kB", .safe_bytes = -1, .apply_errors = -1, .conflicts = -1, .full_s = -1, .level_s = -1};
+				 .slot_active = 1, .timeline = 1, .failover = "the new leader lacks the last 3 kB", .safe_bytes = -1, .apply_errors = -1, .conflicts = -1, .full_s = -1, .disk_bytes = -1, .disk_full_s = -1, .level_s = -1};
 	return s;
 }
 
@@ -79,6 +80,52 @@ static void catching_up_and_filling_up_have_an_end(void **state)
 	free(p);
 }
 
+/* A slot's restart_lsn moves every 15 s: what keeps up fills nothing, and what does not is seen, the target away or not. */
+static void a_disk_fills_only_when_more_is_kept(void **state)
+{
+	struct watch_pace *p = calloc(1, sizeof *p);
+	struct watch_sample s = healthy();
+
+	(void)state;
+	s.disk_bytes = 60000;
+	for (int i = 0; i < 19; i++)
+		watch_pace_add(p, i * S, i * 1000, i * 1000, i % 15 * 1000, 0);
+	watch_pace_tell(p, &s);
+	assert_true(s.disk_full_s == -1);
+	for (int i = 19; i < 76; i++) /* 4 leaps and one second more */
+		watch_pace_add(p, i * S, i * 1000, i * 1000, i % 15 * 1000, 0);
+	watch_pace_tell(p, &s);
+	assert_true(s.disk_full_s == -1 || s.disk_full_s > 3600);
+	for (int i = 76; i < 176; i++)
+		watch_pace_add(p, i * S, i * 1000, 76000, (i - 75) * 1000, 0);
+	watch_pace_tell(p, &s);
+	assert_true(s.disk_full_s > 59 && s.disk_full_s < 61);
+	s.disk_bytes = -1;
+	watch_pace_tell(p, &s);
+	assert_true(s.disk_full_s == -1);
+	free(p);
+}
+
+static void a_disk_is_read_from_what_df_prints(void **state)
+{
+	static const struct { const char *said; int64_t free_bytes; size_t rows; } cases[] = {
+		{"Filesystem     1024-blocks     Used Available Capacity Mounted on\n/dev/sda1         41152736 10263208  28766764      27% /\n", INT64_C(28766764) * 1024, 1},
+		{"df: '/d/pg_wal/0001': Permission denied\nFilesystem 1024-blocks Used Available Capacity Mounted on\n/dev/mapper/a b 100 40 60 40% /with a blank 1 2 3 4%\n", 60 * 1024, 1},
+		{"Filesystem 1024-blocks Used Available Capacity Mounted on\ntmpfs 100 40 60 40% /wal\n/dev/sda1 200 1 199 1% /\n", 60 * 1024, 2},
+		{"Filesystem 512-blocks Used Available Capacity Mounted on\nzroot/pg 100 40 60 40% /pg\n", 60 * 512, 1},
+		{"Filesystem 1M-blocks Used Available Use% Mounted on\n/dev/sda1 100 40 60 40% /\n", INT64_C(60) << 20, 1},
+		{"/dev/sda1 100 100 0 100% /\n", 0, 1}, {"ssh: connect to host db port 22: Connection refused\n", -1, 0}, {"", -1, 0}, {"-blocks", -1, 0},
+		{"This account is currently not available.\n", -1, 0}, {"/dev/sda1 99999999999999999999 1 99999999999999999999 1% /\n", -1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		size_t rows;
+		assert_int_equal(waldisk_parse(cases[i].said, &rows), cases[i].free_bytes);
+		assert_int_equal(rows, cases[i].rows);
+	}
+}
+
 static void expect(const struct watch_sample *s, enum verdict v, const char *says)
 {
 	struct watch_alarm a[WATCH_ALARMS];
@@ -125,6 +172,17 @@ static void alarms(void **state)
 	expect(&s, VERDICT_BLOCK, "lost in 0:10:00");
 	s.full_s = 7200;
 	expect(&s, VERDICT_WARN, "lost in 2:00:00");
+	assert_false(watch_is_filling(&s));
+	s = healthy();
+	s.disk_bytes = 5 << 20;
+	s.disk_full_s = 590;
+	expect(&s, VERDICT_BLOCK, "disk is full in 0:09:50: 5.0 MB free");
+	assert_true(watch_is_filling(&s));
+	s.disk_full_s = 3000;
+	expect(&s, VERDICT_WARN, "disk is full in 0:50:00");
+	s.disk_full_s = 4000;
+	assert_int_equal(watch_alarms(&s, a), 0);
+	assert_false(watch_is_filling(&s));
 	s = healthy();
 	strcpy(s.drift, "public.t (columns differ)");
 	expect(&s, VERDICT_BLOCK, "public.t");
@@ -401,7 +459,7 @@ int main(void)
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
-		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(alarms), cmocka_unit_test(there_and_back_as_text),
+		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(there_and_back_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

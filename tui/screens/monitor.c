@@ -101,6 +101,25 @@ static int draw_pace(const struct model *m, const struct watch_sample *s, int y,
 	return y;
 }
 
+/* What a slot that nobody reads from fills. */
+static int draw_disk(const struct watch_sample *s, int y, int x, int width)
+{
+	char b[32], t[32], full[64] = "";
+
+	(void)put(y, x, LABEL, R_DIM, "disk");
+	if (s->disk_bytes < 0) {
+		char text[sizeof s->disk_where + 16];
+		(void)snprintf(text, sizeof text, s->disk_where[0] ? "not known: %s" : "looking...%s", s->disk_where);
+		return y + put_lines(y, x + LABEL, 3, width - LABEL, R_DIM, text);
+	}
+	if (s->disk_full_s >= 0)
+		(void)snprintf(full, sizeof full, ", at this rate full in %s", fmt_secs(t, sizeof t, s->disk_full_s));
+	int used = putf(y, x + LABEL, width - LABEL, s->disk_full_s >= 0 && s->disk_full_s < 600 ? R_BAD : s->disk_full_s >= 0 && s->disk_full_s < 3600 ? R_WARN : R_TEXT,
+			"%s free%s", fmt_bytes(b, sizeof b, (double)s->disk_bytes), full);
+	(void)putf(y, x + LABEL + used, width - LABEL - used, R_DIM, "; %s", s->disk_where);
+	return y + 1;
+}
+
 static int draw_facts(const struct watch_sample *s, int y, int x, int width)
 {
 	char b[32], t[32], worker[32] = "no worker";
@@ -116,7 +135,7 @@ static int draw_facts(const struct watch_sample *s, int y, int x, int width)
 		(void)putf(y, x + LABEL + used, width - LABEL - used, R_TEXT, "%s to its limit", fmt_bytes(t, sizeof t, (double)s->safe_bytes));
 	else
 		(void)putf(y, x + LABEL + used, width - LABEL - used, s->full_s < 86400 ? R_WARN : R_TEXT, "at this rate full in %s", fmt_secs(t, sizeof t, s->full_s));
-	y++;
+	y = draw_disk(s, y + 1, x, width);
 	(void)put(y, x, LABEL, R_DIM, "target");
 	if (s->timeline > 0)
 		used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s, timeline %lld%s%s", worker, (long long)s->timeline, s->origin_lsn[0] ? ", has " : "", s->origin_lsn);
@@ -459,18 +478,28 @@ static bool first_key(struct wizard *w, int k, bool special)
 	return tables_shown() && !w->show_log && tables_key(w, k, special);
 }
 
-static const struct key keys[] = {
-	{'B', false, "B", "take it back", closed_take_back},
-	{'q', false, "q", "leave it", wizard_quit}, {'c', false, "c", "cut over...", cut_over}, {'R', false, "R", "rehearse", rehearse},
-	{'v', false, "v", "conditions", toggle_all}, {'t', false, "t", "tables", toggle_tables}, {'x', false, "x", "abandon...", abandon}, {'b', false, "b", "roll back...", roll_back}, {'F', false, "F", "finalize...", finalize},
-	{'l', false, "l", "log", log_toggle},
-	{'r', false, "r", "report", report}, {27, false, "Esc", "back", back}, {0, false, NULL, NULL, NULL},
-};
+#define LEAVE {'B', false, "B", "take it back", closed_take_back}, {'q', false, "q", "leave it", wizard_quit}
+#define MOVE {'c', false, "c", "cut over...", cut_over}, {'R', false, "R", "rehearse", rehearse}
+#define LOOK {'v', false, "v", "conditions", toggle_all}, {'t', false, "t", "tables", toggle_tables}
+#define ABANDON {'x', false, "x", "abandon...", abandon}
+#define REST {'b', false, "b", "roll back...", roll_back}, {'F', false, "F", "finalize...", finalize}, {'l', false, "l", "log", log_toggle}, {'r', false, "r", "report", report}, \
+	{27, false, "Esc", "back", back}, {0, false, NULL, NULL, NULL}
+
+static const struct key keys[] = {LEAVE, MOVE, LOOK, ABANDON, REST};
+/* The last line holds only the first few. */
+static const struct key keys_filling[] = {LEAVE, LOOK, ABANDON, MOVE, REST};
+
+static const struct key *keys_now(const struct wizard *w)
+{
+	struct watch_sample s;
+
+	return w->model.sample && watch_sample_from_text(&s, w->model.sample->text) && watch_is_filling(&s) ? keys_filling : keys;
+}
 
 const struct screen screen_monitor = {
-	.title = "Monitor", .keys = keys, .enter = enter, .leave = leave, .draw = draw, .key = log_key, .first = first_key, .ready = ready, .valid = valid,
+	.title = "Monitor", .keys_now = keys_now, .enter = enter, .leave = leave, .draw = draw, .key = log_key, .first = first_key, .ready = ready, .valid = valid,
 	.help = "The target follows the source whether pgusher looks or not: leaving changes nothing, and starting it again with the same settings comes back here. Behind is "
 		"what the target has not confirmed, in bytes of WAL, and the age of the newest change it has. The slot keeps WAL on the source until the target has it: when the "
-		"target is away for long, that fills the source's disk. c makes the target the primary, after a look and the database's name; R says beforehand how long writes would "
+		"target is away for long, that fills the source's disk: how much is free there is read each minute, on this host, by ssh, or by the command in [source] wal_disk. c makes the target the primary, after a look and the database's name; R says beforehand how long writes would "
 		"wait. x gives it up: the replication ends on both sides, after showing what is removed and asking; the target's data stay.",
 };
