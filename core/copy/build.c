@@ -78,9 +78,10 @@ static bool sorts_small(const struct copy_job *j, const struct post_entry *p)
 	return !j->o.memory_given && btree && p->bytes > 0 && p->bytes < COPY_MERGED_AT_ONCE;
 }
 
-static enum err_code run_entry(struct worker *w, const struct post_entry *p, const char *sql, struct err *err)
+enum err_code copy_run_entry(struct worker *w, const struct post_entry *p, const char *sql, struct err *err)
 {
-	char *all = xasprintf("%s%s%s", p->sets, sorts_small(w->job, p) ? "SET LOCAL maintenance_work_mem = '64MB';\n" : "", sql);
+	char *all = xasprintf("%s%s%s%s", p->sets, sorts_small(w->job, p) ? "SET LOCAL maintenance_work_mem = '64MB';\n" : "",
+			      p->alone ? "SET LOCAL max_parallel_maintenance_workers = 0;\n" : "", sql);
 	enum err_code rc = copy_run(w, all, err);
 
 	free(all);
@@ -133,7 +134,7 @@ static enum err_code keep_unproven(struct worker *w, const struct post_entry *p,
 {
 	struct err why = *err;
 	char *sql = copy_not_valid(p->sql);
-	enum err_code rc = run_entry(w, p, sql, err);
+	enum err_code rc = copy_run_entry(w, p, sql, err);
 
 	free(sql);
 	if (rc == ERR_OK) {
@@ -160,7 +161,7 @@ static enum err_code without_owner(struct worker *w, const struct post_entry *p,
 		return ERR_SQL;
 	struct err why = *err, other = {0};
 	char *head = xstrndup(p->sql, (size_t)(at - p->sql));
-	enum err_code rc = run_entry(w, p, head, &other);
+	enum err_code rc = copy_run_entry(w, p, head, &other);
 	if (rc == ERR_OK)
 		copy_add_issue(w->job, copy_object_of(p), xstrdup(why.msg), xstrdup(at + 1), *why.hint ? xstrdup(why.hint) : NULL, false);
 	else if (rc != ERR_SQL)
@@ -177,7 +178,9 @@ enum err_code copy_build_entry(struct worker *w, size_t e, bool last_try, struct
 	copy_say(w, p->type, p->name);
 	if (j->not_valid[e])
 		return copy_validate_key(w, e, err);
-	enum err_code rc = run_entry(w, p, p->sql, err);
+	if (p->index_sql && !last_try)
+		return copy_build_unique(w, e, err);
+	enum err_code rc = copy_run_entry(w, p, p->sql, err);
 	if (rc == ERR_SQL && p->kind == POST_FK && !p->as_is && p->constraint && str_eq(err->sqlstate, "23503"))
 		rc = keep_unproven(w, p, err);
 	if (rc == ERR_SQL && last_try)

@@ -29,7 +29,7 @@ struct group {
 	bool finished;            /* everything of it was given out */
 };
 
-enum entry_state { ENTRY_WAITS, ENTRY_TAKEN, ENTRY_DONE };
+enum entry_state { ENTRY_WAITS, ENTRY_TAKEN, ENTRY_BUILT, ENTRY_DONE }; /* built: the index that becomes a key */
 
 enum phase { PHASE_OPEN, PHASE_TABLES, PHASE_ROWS, PHASE_AGAIN, PHASE_SERIAL, PHASE_PREPARE, PHASE_KEYS, PHASE_REST, PHASE_ANALYZE, PHASE_END };
 
@@ -144,6 +144,14 @@ enum err_code copy_validate_key(struct worker *w, size_t entry, struct err *err)
 /* Under the lock. *over: all are done. */
 bool copy_next_key(struct copy_job *j, struct task *t, bool *over);
 
+/* unique.c. Pure: pg_dump's ADD CONSTRAINT as CREATE UNIQUE INDEX and what makes a key of that. False: it is no plain one. Caller frees both. */
+bool copy_split_key(const char *sql, const char *constraint, char **index, char **attach);
+/* Which keys are built like that; behind copy_plan_entries. Pure. */
+void copy_plan_unique(struct copy_job *j);
+enum err_code copy_build_unique(struct worker *w, size_t entry, struct err *err);
+/* All that are built, of a table on which nothing else runs. */
+enum err_code copy_attach_keys(struct worker *w, const struct group *g, struct err *err);
+
 /* schedule.c: the next task, or false at the end. Waits. */
 bool copy_next_task(struct copy_job *j, int who, struct task *t);
 void copy_task_done(struct copy_job *j, int who, const struct task *t);
@@ -166,6 +174,8 @@ enum err_code copy_sequences(struct worker *w, struct err *err);
  * ends the job.
  */
 enum err_code copy_run(struct worker *w, const char *sql, struct err *err);
+/* An entry's statement, or one that stands for it, with the settings it needs. */
+enum err_code copy_run_entry(struct worker *w, const struct post_entry *p, const char *sql, struct err *err);
 enum err_code copy_ask(struct worker *w, const char *sql, int n, const char *const *params, PGresult **res, struct err *err);
 /* An error ends the job. What fails before its place in the dump's order is tried again there. */
 enum err_code copy_build_group(struct worker *w, struct group *g, struct err *err);

@@ -169,6 +169,14 @@ static enum err_code open_both(struct worker *w, struct err *err)
 
 /* ---- threads ---- */
 
+/* A large table has all its indexes. */
+static enum err_code finish_group(struct worker *w, const struct group *g, struct err *err)
+{
+	enum err_code rc = copy_attach_keys(w, g, err);
+
+	return rc == ERR_OK ? copy_analyze(w, g->first, err) : rc;
+}
+
 static enum err_code run_task(struct worker *w, const struct task *t, struct err *err)
 {
 	struct copy_job *j = w->job;
@@ -185,7 +193,7 @@ static enum err_code run_task(struct worker *w, const struct task *t, struct err
 	case TASK_ENTRY:
 		return t->group && j->failed[t->group->first] ? ERR_OK : copy_build_entry(w, t->entry, t->group == NULL, err);
 	case TASK_ANALYZE:
-		return j->failed[t->group->first] ? ERR_OK : copy_analyze(w, t->group->first, err);
+		return j->failed[t->group->first] ? ERR_OK : finish_group(w, t->group, err);
 	case TASK_AGAIN:
 		return copy_failed_tables(w, err);
 	case TASK_ORDERED:
@@ -297,6 +305,7 @@ static enum err_code plan_all(struct copy_job *j, const char *sql, struct err *e
 		return rc;
 	copy_plan_parts(j);
 	copy_plan_entries(j);
+	copy_plan_unique(j);
 	copy_weigh_all(j);
 	j->phase = PHASE_TABLES;
 	return ERR_OK;

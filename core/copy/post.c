@@ -362,6 +362,8 @@ void post_fini(struct post_list *l)
 		free(e->to_schema);
 		free(e->to_table);
 		free(e->sql);
+		free(e->index_sql);
+		free(e->attach_sql);
 		free(e->sets);
 	}
 	free(l->v);

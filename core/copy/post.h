@@ -25,7 +25,9 @@ struct post_entry {
 	char *constraint;  /* FK, CONSTRAINT: its name, not quoted; else NULL */
 	char *sets;        /* SET statements that must be in force */
 	char *sql;
+	char *index_sql, *attach_sql; /* CONSTRAINT that is built in two steps: its index, the key of it; filled in by the caller, else NULL */
 	int64_t bytes, index_bytes; /* INDEX, CONSTRAINT, FK: of the table and itself on the source, filled in by the caller; 0: unknown */
+	bool alone;        /* INDEX, CONSTRAINT: to be built by one process, whatever the server would take; filled in by the caller */
 	bool plain;        /* FK: both tables have rows of their own, neither is partitioned; filled in by the caller */
 	bool as_is;        /* FK: not to be validated: NOT VALID or NOT ENFORCED on the source */
 };

@@ -193,10 +193,10 @@ static double chain_of(const struct copy_job *j, const struct group *g, const st
 	for (size_t k = 0; k < g->n_entries; k++) {
 		size_t at = (size_t)g->entries[k];
 		const struct post_entry *p = &j->post.v[at];
-		if (j->state[at] == ENTRY_DONE)
+		if (j->state[at] >= ENTRY_BUILT)
 			continue;
 		double left = left_of(j, at, (double)p->index_bytes);
-		if (p->kind == POST_CONSTRAINT)
+		if (p->kind == POST_CONSTRAINT && !p->index_sql)
 			keys += left;
 		else
 			index = left > index ? left : index;

@@ -7,11 +7,13 @@
 
 static bool is_key(const struct copy_job *j, const struct group *g, size_t k)
 {
-	return j->post.v[g->entries[k]].kind == POST_CONSTRAINT;
+	const struct post_entry *p = &j->post.v[g->entries[k]];
+
+	return p->kind == POST_CONSTRAINT && !p->index_sql;
 }
 
 /*
- * Of a large table: its keys one by one (they lock it), then its indexes side by side, then statistics. True: *t is
+ * Of a large table: keys that lock it one by one, then its indexes side by side, then statistics. True: *t is
  * something to do now.
  */
 static bool next_of_group(struct copy_job *j, struct group *g, struct task *t)

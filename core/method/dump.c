@@ -283,7 +283,8 @@ static void plan_stream(struct build *b)
 	copy_large_objects(b, st);
 	(void)step_work(st, ON_TARGET, "copy the rows to their end, build indexes and keys, collect statistics", work_rows_end, NULL,
 		"ALTER TABLE <table> ADD CONSTRAINT ...; CREATE INDEX ...; ANALYZE <table>;  -- as soon as a table has its rows\n"
-		"-- then, as pg_dump wrote them: triggers, foreign keys (several to a table: NOT VALID, then VALIDATE), policies, materialized views ...");
+		"-- then, as pg_dump wrote them: triggers, foreign keys (several to a table: NOT VALID, then VALIDATE), policies, materialized views ...\n"
+		"CREATE UNIQUE INDEX ...; ALTER TABLE <table> ADD CONSTRAINT ... USING INDEX ...;  -- keys of a large table, beside its other indexes");
 	work_on_disk(st);
 }
 

@@ -114,6 +114,40 @@ static void test_not_whole(void **state)
 	}
 }
 
+/* A key in two steps, or as it is. */
+static void test_split_key(void **state)
+{
+	(void)state;
+	static const struct { const char *name, *def, *cols, *kind; } keys[] = {
+		{"a", "a PRIMARY KEY (id)", "(id)", "PRIMARY KEY"},
+		{"A \"b", "\"A \"\"b\" UNIQUE (\"X)\", y$1, \"U;\") INCLUDE (z) WITH (fillfactor='70')", "(\"X)\", y$1, \"U;\") INCLUDE (z) WITH (fillfactor='70')", "UNIQUE"},
+		{"a", "a UNIQUE (id) DEFERRABLE", NULL, NULL}, {"a", "a UNIQUE NULLS NOT DISTINCT (id)", NULL, NULL}, {"a", "a EXCLUDE USING btree (id WITH =)", NULL, NULL},
+		{"a", "a PRIMARY KEY (id, at WITHOUT OVERLAPS)", NULL, NULL}, {"a", "a CHECK (id)", NULL, NULL}, {"b", "a UNIQUE (id)", NULL, NULL},
+		{"a", "a UNIQUE (id);\n\nALTER TABLE ONLY s.\"t (\" REPLICA IDENTITY USING INDEX a", NULL, NULL}, {"a", "a UNIQUE (id", NULL, NULL},
+		{"a", "a PRIMARY KEY USING INDEX b", NULL, NULL},
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		char *sql = xasprintf("ALTER TABLE ONLY s.\"t (\"\n    ADD CONSTRAINT %s;", keys[i].def), *index = NULL, *attach = NULL;
+		bool split = copy_split_key(sql, keys[i].name, &index, &attach);
+		if (split != (keys[i].cols != NULL))
+			fail_msg("%s: %s", sql, index ? index : "not split");
+		struct str name = {0};
+		sql_ident(&name, keys[i].name);
+		if (split) {
+			char *want = xasprintf("CREATE UNIQUE INDEX %s ON s.\"t (\" USING btree %s;", str_text(&name), keys[i].cols);
+			char *then = xasprintf("ALTER TABLE ONLY s.\"t (\" ADD CONSTRAINT %s %s USING INDEX %s;", str_text(&name), keys[i].kind, str_text(&name));
+			assert_string_equal(index, want);
+			assert_string_equal(attach, then);
+			free(want);
+			free(then);
+		}
+		str_fini(&name);
+		free(sql);
+		free(index);
+		free(attach);
+	}
+}
+
 static void near(double got, double want)
 {
 	if (got < want * 0.999 - 1e-9 || got > want * 1.001 + 1e-9)
@@ -169,7 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_sections, fini), cmocka_unit_test_teardown(test_statements, fini),
 		cmocka_unit_test_teardown(test_names, fini), cmocka_unit_test_teardown(test_not_whole, fini),
-		cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share),
+		cmocka_unit_test(test_split_key), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,6 +268,35 @@ static void test_keys(void **state)
 	   parted ? "a_hash a_hub a_self b_a b_bad b_hub b_later hash_a hub_b leaf_hub 1" : "a_hub a_self b_a b_bad b_hub b_later hub_b 1");
 }
 
+/* Keys of a large table: built beside its indexes, in the end as pg_dump has them, also one that cannot be made in two steps; what rows violate is said. */
+static void test_unique(void **state)
+{
+	(void)state;
+	NEED_SERVERS;
+	static const char sql[] =
+		"-- Name: big big_pkey; Type: CONSTRAINT; Schema: c; Owner: x\n\nALTER TABLE ONLY c.big\n    ADD CONSTRAINT big_pkey PRIMARY KEY (id);\n\n"
+		"-- Name: big Big \"u; Type: CONSTRAINT; Schema: c; Owner: x\n\nALTER TABLE ONLY c.big\n    ADD CONSTRAINT \"Big \"\"u\" UNIQUE (\"T)\", id) WITH (fillfactor='70');\n\n"
+		"-- Name: big big_late; Type: CONSTRAINT; Schema: c; Owner: x\n\nALTER TABLE ONLY c.big\n    ADD CONSTRAINT big_late UNIQUE (id) DEFERRABLE;\n\n"
+		"-- Name: big big_fussy; Type: CONSTRAINT; Schema: c; Owner: x\n\nALTER TABLE ONLY c.big\n    ADD CONSTRAINT big_fussy UNIQUE (id);\n\n"
+		"-- Name: big big_twice; Type: CONSTRAINT; Schema: c; Owner: x\n\nALTER TABLE ONLY c.big\n    ADD CONSTRAINT big_twice UNIQUE (twice);\n\n"
+		"-- Name: CONSTRAINT big_pkey ON big; Type: COMMENT; Schema: c; Owner: x\n\nCOMMENT ON CONSTRAINT big_pkey ON c.big IS 'it';\n\n"
+		"-- Name: big_t; Type: INDEX; Schema: c; Owner: x\n\nCREATE INDEX big_t ON c.big USING btree (\"T)\");\n\n" END;
+	sql_on(1, "CREATE FUNCTION c.refuse() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF current_query() LIKE ''%fussy% USING INDEX %'' THEN RAISE ''not like this''; END IF; END';"
+		  "CREATE EVENT TRIGGER pgusher_test_refuse ON ddl_command_start EXECUTE PROCEDURE c.refuse()");
+	sql_both("CREATE TABLE c.big (id int NOT NULL, \"T)\" text, twice int)");
+	sql_on(0, "INSERT INTO c.big SELECT g, repeat('x', 200) || g, g / 2 FROM generate_series(1, 9000) g");
+	run(sql, 2, 0, NULL);
+	equal("c.big");
+	if (n_issues != 1 || !strstr(issues[0].object, "big_twice") || !strstr(issues[0].sql, "ADD CONSTRAINT big_twice UNIQUE (twice);"))
+		fail_msg("%zu issues, not one of big_twice: %s", n_issues, n_issues ? issues[0].object : "");
+	is(1, "SELECT string_agg(conname || ': ' || pg_get_constraintdef(oid), ', ' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'c.big'::regclass AND contype <> 'n'",
+	   "Big \"u: UNIQUE (\"T)\", id), big_fussy: UNIQUE (id), big_late: UNIQUE (id) DEFERRABLE, big_pkey: PRIMARY KEY (id)");
+	is(1, "SELECT string_agg(indexrelid::regclass || ' ' || indisvalid || indisprimary || indimmediate, ', ' ORDER BY indexrelid::regclass::text) FROM pg_index"
+	      " WHERE indrelid = 'c.big'::regclass", "\"Big \"\"u\" truefalsetrue, big_fussy truefalsetrue, big_late truefalsefalse, big_pkey truetruetrue, big_t truefalsetrue");
+	is(1, "SELECT string_agg(relname || ' ' || reloptions::text, ', ') FROM pg_class WHERE relnamespace = 'c'::regnamespace AND reloptions IS NOT NULL", "Big \"u {fillfactor=70}");
+	is(1, "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'big_pkey'", "it");
+}
+
 static void test_not_whole(void **state)
 {
 	(void)state;
@@ -291,7 +320,7 @@ static void test_not_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_types), T(test_high_char), T(test_shapes), T(test_enum_hash), T(test_ranges), T(test_violations), T(test_keys), T(test_not_whole),
+		T(test_types), T(test_high_char), T(test_shapes), T(test_enum_hash), T(test_ranges), T(test_violations), T(test_keys), T(test_unique), T(test_not_whole),
 	};
 	cmocka_set_test_filter(getenv("ONLY")); /* by name, with * and ?; all without it */
 	return cmocka_run_group_tests(tests, setup, teardown);
