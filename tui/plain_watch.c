@@ -47,5 +47,5 @@ void plain_say_sample(const struct event *e)
 		plain_sub(a[i].verdict == VERDICT_BLOCK ? "ALARM" : "warn", a[i].text);
 		plain_sub("  do", a[i].todo);
 	}
-	plain_sub("differs", s.drift_lines);
+	plain_sub("differ", s.drift_lines);
 }

@@ -69,21 +69,6 @@ static const char sequences_sql[] =
 	" AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')"
 	"  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($4::oid[])) ORDER BY 1, 2";
 
-static void array_text(struct str *out, const struct strv *v)
-{
-	str_addc(out, '{');
-	for (size_t i = 0; i < v->n; i++) {
-		str_add(out, i ? ",\"" : "\"");
-		for (const char *p = v->v[i]; *p; p++) {
-			if (*p == '"' || *p == '\\')
-				str_addc(out, '\\');
-			str_addc(out, *p);
-		}
-		str_addc(out, '"');
-	}
-	str_addc(out, '}');
-}
-
 static char *qualified(const char *schema, const char *name)
 {
 	struct str s = {0};
@@ -179,15 +164,13 @@ enum err_code copy_list_read(struct copy_list **out, struct session *s, const st
 			     const char *left_out, int target_version, struct err *err)
 {
 	struct copy_list *l = xcalloc(1, sizeof *l);
-	struct str in = {0}, ex = {0};
 
 	l->version = session_version(s);
 	enum err_code rc = session_run(s, "SET LOCAL lock_timeout = '120s'", err);
 	if (rc == ERR_OK && l->version >= 110000) /* compiling takes longer than the query */
 		rc = session_run(s, "SET LOCAL jit = off", err);
-	array_text(&in, schemas);
-	array_text(&ex, exclude);
-	const char *params[] = {target_version < 140000 ? "t" : "f", str_text(&in), str_text(&ex), left_out};
+	char *in = sql_array(schemas), *ex = sql_array(exclude);
+	const char *params[] = {target_version < 140000 ? "t" : "f", in, ex, left_out};
 	if (rc == ERR_OK)
 		rc = session_value(s, "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()", &l->encoding, err);
 	if (rc == ERR_OK)
@@ -196,8 +179,8 @@ enum err_code copy_list_read(struct copy_list **out, struct session *s, const st
 		rc = read_sequences(l, s, params, err);
 	if (rc == ERR_OK)
 		rc = read_indexes(l, s, err);
-	str_fini(&in);
-	str_fini(&ex);
+	free(in);
+	free(ex);
 	if (rc != ERR_OK) {
 		copy_list_free(l);
 		l = NULL;

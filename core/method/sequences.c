@@ -27,25 +27,6 @@ static void seqs_fini(struct seqs *l)
 	*l = (struct seqs){0};
 }
 
-/* {"a","b"}; caller frees */
-static char *text_array(const struct strv *v)
-{
-	struct str s = {0};
-
-	str_addc(&s, '{');
-	for (size_t i = 0; i < v->n; i++) {
-		str_add(&s, i ? ",\"" : "\"");
-		for (const char *p = v->v[i]; *p; p++) {
-			if (*p == '"' || *p == '\\')
-				str_addc(&s, '\\');
-			str_addc(&s, *p);
-		}
-		str_addc(&s, '"');
-	}
-	str_addc(&s, '}');
-	return str_take(&s);
-}
-
 /* Asked here, answered in take_called: meanwhile the other side may be asked, too. */
 static enum err_code ask_called(struct run *r, struct session *s, bool chosen, struct err *err)
 {
@@ -55,7 +36,7 @@ static enum err_code ask_called(struct run *r, struct session *s, bool chosen, s
 		" AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND (d.deptype = 'e'"
 		"  OR (d.deptype IN ('a', 'i') AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($3::oid[]))))"
 		" AND (cardinality($1::name[]) = 0 OR n.nspname = ANY ($1)) AND NOT n.nspname = ANY ($2) ORDER BY (quote_ident(n.nspname) || '.' || quote_ident(c.relname)) COLLATE \"C\"";
-	char *in = text_array(&r->m->dump.schemas), *out = text_array(&r->m->dump.exclude_schemas);
+	char *in = sql_array(&r->m->dump.schemas), *out = sql_array(&r->m->dump.exclude_schemas);
 	char *left_out = chosen ? choice_left_out(r->facts[SIDE_SOURCE]) : xstrdup("{}");
 	const char *params[] = {in, out, left_out};
 	enum err_code rc = session_start(s, sql, 3, params, err);

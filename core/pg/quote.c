@@ -76,6 +76,24 @@ char *endpoint_conninfo(const struct endpoint *ep, const char *dbname, bool read
 	return str_take(&s);
 }
 
+char *sql_array(const struct strv *v)
+{
+	struct str s = {0};
+
+	str_addc(&s, '{');
+	for (size_t i = 0; i < v->n; i++) {
+		str_add(&s, i ? ",\"" : "\"");
+		for (const char *p = v->v[i]; *p; p++) {
+			if (*p == '"' || *p == '\\')
+				str_addc(&s, '\\');
+			str_addc(&s, *p);
+		}
+		str_addc(&s, '"');
+	}
+	str_addc(&s, '}');
+	return str_take(&s);
+}
+
 char *endpoint_label(const struct endpoint *ep)
 {
 	const char *host = !str_empty(ep->host) ? ep->host : !str_empty(ep->service) ? ep->service : "local socket";

@@ -82,6 +82,8 @@ char *cell_dup(const PGresult *r, int row, int col); /* NULL for NULL */
 /* "quoted" identifier and 'quoted' literal, appended; valid for UTF-8 text, any server version (E'' never needed). */
 void sql_ident(struct str *out, const char *name);
 void sql_literal(struct str *out, const char *text);
+/* {"a","b"}: an array of names or texts as the value of a parameter; caller frees. */
+char *sql_array(const struct strv *v);
 /* schema.name, both quoted. */
 void sql_qualified(struct str *out, const char *schema, const char *name);
 

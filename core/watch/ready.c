@@ -1,4 +1,5 @@
 #include "watch/ready.h"
+#include "watch/unfollowed.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,7 +72,7 @@ static void of_tables(const struct watch_sample *s, struct list *l)
 		add(l, "same", "same tables and columns", VERDICT_BLOCK, "see what holds a lock on the catalogues of either side (pg_locks), then look again", "could not be compared");
 	else
 		add(l, "same", "same tables and columns", s->drift[0] ? VERDICT_BLOCK : s->drift_less[0] ? VERDICT_WARN : VERDICT_OK,
-		    "make the same change on the target; add new tables to the publication and refresh", "%s", s->drift[0] ? s->drift : s->drift_less[0] ? s->drift_less : "yes");
+		    unfollowed_todo(s->drift), "%s", s->drift[0] ? s->drift : s->drift_less[0] ? s->drift_less : "yes");
 }
 
 static void of_lag(const struct watch_sample *s, const struct migration *m, struct list *l)

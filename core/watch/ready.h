@@ -14,7 +14,7 @@ struct ready_condition {
 	const char *title;    /* a few words: "all tables ready" */
 	enum verdict verdict; /* OK; INFO: good to know; WARN: it goes on all the same; BLOCK: no cutover now */
 	char value[400];      /* what it is */
-	char todo[200];       /* "" when OK */
+	char todo[320];       /* "" when OK */
 };
 
 /* In the order of the sample's reading; the same ones each time, so that rows on a screen stay where they are. Returns how many. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "watch/guard.h"
+#include "watch/unfollowed.h"
 
 #define BEHIND_BYTES (64 << 20)
 #define BEHIND_S 60
@@ -176,8 +177,7 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 		add(l, "still", VERDICT_WARN, "a large transaction is being applied, or nothing passes between the two servers: when no worker shows CPU, look at the network and its firewalls",
 		    "nothing was confirmed for %s: %s behind", fmt_secs(t, sizeof t, s->still_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));
 	if (s->drift[0])
-		add(l, "drift", VERDICT_BLOCK, "make the same change on the target, the source's wider types and new columns there first; a new table must be added to the publication",
-		    "tables differ between source and target: %s", s->drift);
+		add(l, "drift", VERDICT_BLOCK, unfollowed_todo(s->drift), "tables differ between source and target: %s", s->drift);
 	if (s->drift_less[0])
 		add(l, "drift_less", VERDICT_WARN, "make them alike before the cutover: after it, the target has what it has", "objects differ between source and target: %.240s", s->drift_less);
 	if (s->source_ok && s->target_ok && s->worker && s->lag_bytes > BEHIND_BYTES && s->lag_s > BEHIND_S && s->level_s < 0)

@@ -13,6 +13,7 @@
 #include "pg/session.h"
 #include "pg/tables.h"
 #include "watch/drift.h"
+#include "watch/unfollowed.h"
 #include "watch/guard.h"
 #include "watch/reverse.h"
 #include "watch/serverlog.h"
@@ -427,7 +428,8 @@ static void look_for_drift(struct watch *w)
 	int64_t began = clock_mono_us();
 
 	if (ask(w, SIDE_TARGET, "SELECT array_to_string(subpublications, ',') FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
-	    drift_look(w->end[SIDE_SOURCE], w->end[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK) {
+	    drift_look(w->end[SIDE_SOURCE], w->end[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK &&
+	    unfollowed_look(w->end[SIDE_SOURCE], w->m, cell(pub, 0, 0), DRIFT_MS, &d, &err) == ERR_OK) {
 		keep(s->drift, sizeof s->drift, d.tables);
 		keep(s->drift_less, sizeof s->drift_less, d.lesser);
 		keep(s->drift_lines, sizeof s->drift_lines, d.lines);

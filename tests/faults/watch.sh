@@ -98,6 +98,21 @@ lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY)' -c 'ALTER PUBLICA
 ok 'a table that is published, and the subscription does not know' exits 1 pgusher watch case --once
 ok 'is named' says case 'public.late (only published)'
 lab psql a shop -q -c 'ALTER PUBLICATION pgusher_case DROP TABLE late'
+# made after the start: what is written to it would be lost, and no position shows it
+source_sql 'INSERT INTO late VALUES (7)'
+ok 'a table that is new on the source, and not published' exits 1 pgusher watch case --once
+ok 'is named' says case 'public.late (not published)'
+ok 'no cutover without it' exits 3 pgusher cutover case --confirm shop
+ok 'and it says why' says case 'same tables and columns: public.late (not published)'
+pgusher watch case --once
+said() { grep -oE "$1> .*;" "$WORK/case.out" | sed "s/^$1> //; s/; target> .*/;/"; }
+target_sql 'CREATE TABLE late (id int PRIMARY KEY)'
+ok 'what has it followed: on the source, as it stands' source_sql "$(said source)"
+ok 'and on the target' target_sql "$(said target)"
+followed() { [ "$(target_sql 'SELECT id FROM late')" = 7 ]; }
+ok 'then its rows are there' until_true 30 followed
+all_well() { exits 0 pgusher watch case --once; }
+ok 'and all is well' until_true 30 all_well
 
 # the source throws away WAL that the slot needs: the target was asleep for too long
 target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'

@@ -96,8 +96,10 @@ static int draw_pace(const struct model *m, const struct watch_sample *s, int y,
 			   s->current_lsn, s->confirmed_lsn);
 	(void)put(y, x, LABEL, R_DIM, "applies");
 	put_spark(m, true, y, x + LABEL, spark);
-	(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TEXT, "%s/s, %.0f tx/s; source %s/s", fmt_bytes(r, sizeof r, s->apply_rate),
-		   s->commits, fmt_bytes(v, sizeof v, s->wal_rate));
+	char tx[32] = ""; /* all that the database commits; where nothing is applied these are only those who look at it, us too */
+	if (s->apply_rate > 0)
+		(void)snprintf(tx, sizeof tx, ", %.0f tx/s", s->commits);
+	(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TEXT, "%s/s%s; source %s/s", fmt_bytes(r, sizeof r, s->apply_rate), tx, fmt_bytes(v, sizeof v, s->wal_rate));
 	return y;
 }
 
@@ -138,7 +140,8 @@ static int draw_facts(const struct watch_sample *s, int y, int x, int width)
 	y = draw_disk(s, y + 1, x, width);
 	(void)put(y, x, LABEL, R_DIM, "target");
 	if (s->timeline > 0)
-		used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s, timeline %lld%s%s", worker, (long long)s->timeline, s->origin_lsn[0] ? ", has " : "", s->origin_lsn);
+		used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s, timeline %lld%s%s", worker, (long long)s->timeline, s->origin_lsn[0] ? ", has all up to " : "",
+			    str_eq(s->origin_lsn, "0/0") ? "its copy" : s->origin_lsn);
 	else
 		used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s; this role may not see more", worker);
 	if (s->apply_errors >= 0)

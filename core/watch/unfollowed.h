@@ -1,0 +1,16 @@
+#ifndef PGUSHER_WATCH_UNFOLLOWED_H
+#define PGUSHER_WATCH_UNFOLLOWED_H
+/*
+ * unfollowed - tables of the source that no publication of ours has, although all of them are to move: somebody made them after the
+ * start. What is written to them stays on the source, and no LSN shows it. Left out are temporary and unlogged tables, those of an
+ * extension, and what the operator did not choose. One query, whatever the number of tables. PostgreSQL 10 to 18. Blocks.
+ */
+#include "migration.h"
+#include "watch/drift.h"
+
+/* What to do about s->drift of a sample: by hand, as pgusher does not change what is followed while it runs. Static. */
+const char *unfollowed_todo(const char *drift);
+/* Puts them before all else that differs, with the statements that have them followed. publications: names with commas. Session with search_path = pg_catalog. */
+enum err_code unfollowed_look(struct session *src, const struct migration *m, const char *publications, int timeout_ms, struct drift *d, struct err *err);
+
+#endif
