@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "pg/session.h"
+#include "watch/logformat.h"
 
 #define TAIL "65536" /* bytes */
 #define ASK_MS 2500
@@ -183,7 +184,7 @@ enum err_code serverlog_look(struct session *s, const char *origin, const char *
 		" (SELECT CASE WHEN l.setting LIKE '/%' THEN l.setting ELSE coalesce(d.setting || '/', '') || l.setting END FROM pg_settings l LEFT JOIN pg_settings d ON d.name = 'data_directory'"
 		"  WHERE l.name = 'log_directory')";
 	static const char tail[] = "SELECT $1 || '/' || f.name, pg_read_binary_file($1 || '/' || f.name, greatest(0, f.size - $2::bigint), $2::bigint) FROM pg_ls_logdir() f"
-		" WHERE f.name !~ '\\.(csv|json)$' ORDER BY f.modification DESC, f.name DESC LIMIT 1";
+		" WHERE coalesce(substring(f.name FROM '\\.(csv|json)$'), '') = $3 ORDER BY f.modification DESC, f.name DESC LIMIT 1";
 	PGresult *set, *r;
 
 	*out = (struct server_words){0};
@@ -192,12 +193,14 @@ enum err_code serverlog_look(struct session *s, const char *origin, const char *
 		return rc;
 	no_file(set, out);
 	char *dir = cell_dup(set, 0, 2);
-	const char *params[] = {dir, TAIL};;
+	const char *destination = cell(set, 0, 1), *kind = strstr(destination, "jsonlog") ? "json" : strstr(destination, "csvlog") ? "csv" : "", *params[] = {dir, TAIL, kind};
 	if (dir && str_eq(cell(set, 0, 0), "on")) {
-		rc = session_exec(s, tail, 2, params, ASK_MS, &r, err);
+		rc = session_exec(s, tail, 3, params, ASK_MS, &r, err);
 		if (rc == ERR_OK && PQntuples(r) > 0) {
 			char *text = unhex(cell(r, 0, 1));
-			(void)serverlog_find(text, origin, subscription, out);
+			char *lines = *kind == 'j' ? logformat_from_json(text) : *kind == 'c' ? logformat_from_csv(text) : xstrdup(text);
+			(void)serverlog_find(lines, origin, subscription, out);
+			free(lines);
 			(void)snprintf(out->where, sizeof out->where, "%.200s on the target's host", cell(r, 0, 0));
 			free(text);
 		}

@@ -3,7 +3,7 @@
 /*
  * serverlog - what the target's own log says of a subscription's worker that fails. No catalogue view has its message (10 to 18: only
  * counters, from 15 on): it can be read through pg_ls_logdir and pg_read_binary_file, where the server's logging_collector writes files
- * and the role may (a superuser; or pg_monitor with EXECUTE on pg_read_binary_file). Else it is said where to look. One thread.
+ * and the role may (in the ordinary format, csvlog or jsonlog; a superuser; or pg_monitor with EXECUTE on pg_read_binary_file). Else it is said where to look. One thread.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,6 +9,7 @@
 #include "host/waldisk.h"
 #include "migration.h"
 #include "watch/guard.h"
+#include "watch/logformat.h"
 #include "watch/ready.h"
 #include "watch/sample.h"
 #include "watch/serverlog.h"
@@ -59,6 +60,18 @@ static void log_of(const char *text)
 		abort();
 }
 
+/* Whatever is in it, each line is of a process, or goes on with the one before. */
+static void other_log(char *(*lines_of)(const char *text), const char *text)
+{
+	char *lines = lines_of(text);
+
+	for (const char *p = lines; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if ((*p != '[' || p[1] == ']') && (*p != '\t' || p == lines))
+			abort();
+	log_of(lines);
+	free(lines);
+}
+
 static void disk(const char *text)
 {
 	size_t rows;
@@ -95,6 +108,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 	sample(text);
 	log_of(text);
+	other_log(logformat_from_csv, text);
+	other_log(logformat_from_json, text);
 	disk(text);
 	(void)guard_fork(text, 1);
 	guard(data, size);

@@ -12,6 +12,7 @@
 #include "host/waldisk.h"
 #include "watch/guard.h"
 #include "watch/crossing.h"
+#include "watch/logformat.h"
 #include "watch/ready.h"
 #include "watch/serverlog.h"
 #include "watch/watch.h"
@@ -426,6 +427,46 @@ static void what_the_log_says(void **state)
 	assert_false(serverlog_find("t CONTEXT:  processing remote data", "pg_16393", "mine", &w));
 }
 
+/* As a server of 14 and one of 16 wrote them, cut off before and after. */
+static void what_other_logs_say(void **state)
+{
+	static const char csv[] =
+		"in the midst of \"\"one\"\"\n2026-11-26 22:36:01.000 UTC,\"of it\n2026-11-26 22:36:02.000 UTC\",,\n"
+		"2026-11-26 22:36:21.122 UTC,,,11,,6b08b465.3b81,1,,2026-11-26 22:36:21 UTC,4/57,0,LOG,00000,\"logical replication apply worker for subscription \"\"mine\"\" has started\",,,,,,,,,\"\"\n"
+		"2026-11-26 22:36:21.162 UTC,\"us,er\",,11,,6b08b465.3b81,2,,2026-11-26 22:36:21 UTC,4/0,0,ERROR,23505,\"duplicate key value violates unique constraint \"\"we,\"\"ird_pkey\"\"\",\"Key (id)=(a,\n"
+		"2026-11-26 22:36:21.162 UTC,b) already exists.\",,,,\"processing remote data for replication origin \"\"pg_16393\"\" during message type \"\"INSERT\"\" for replication target relation \"\"public.t\"\""
+		" in transaction 757, finished at 0/1793020\",,,,\"\",\"logical replication worker\",,0\n"
+		"2026-11-26 22:36:21.169 UTC,,,9,,6b08b454.2949,12,,2026-11-26 22:36:04 UTC,,0,LOG,00000,\"background worker \"\"logical replication worker\"\" (PID 11) exited with exit code 1\",,,,,,,,,\"\"\n"
+		"2026-11-26 22:36:22.000 UTC,,,9,,6b08b454.2949,13,,2026-11-26 22:36:04 UTC,,0,LOG,00000,\"half of";
+	static const char json[] =
+		"\"pid\":5}\n{\"timestamp\":\"2026-11-26 22:36:28.949 UTC\",\"pid\":31,\"error_severity\":\"LOG\",\"message\":\"logical replication apply worker for subscription \\\"mine\\\" has started\"}\n"
+		"{\"pid\":31,\"error_severity\":\"ERROR\",\"state_code\":\"23505\",\"message\":\"conflict detected on relation \\\"public.t\\\": conflict=insert_exists\",\"detail\":\"Key already exists in unique index"
+		" \\\"t_pkey\\\".\\nKey (id)=(f\xfcr); existing local row (1, 7); remote row (2, 7).\",\"context\":\"processing remote data for replication origin \\\"pg_16393\\\" during message type \\\"INSERT\\\" for"
+		" replication target relation \\\"public.t\\\" in transaction 771, finished at 0/17E7038\"}\n{\"pid\":9,\"error_severity\":\"LOG\",\"message\":\"half";
+	struct server_words w = {0};
+
+	(void)state;
+	char *lines = logformat_from_csv(csv);
+	assert_true(serverlog_find(lines, "pg_16393", "mine", &w));
+	assert_string_equal(w.message, "duplicate key value violates unique constraint \"we,\"ird_pkey\"");
+	assert_string_equal(w.detail, "Key (id)=(a, 2026-11-26 22:36:21.162 UTC,b) already exists.");
+	assert_string_equal(w.relation, "public.t");
+	assert_string_equal(w.lsn, "0/1793020");
+	assert_null(strstr(lines, "half of"));
+	free(lines);
+	w = (struct server_words){0};
+	lines = logformat_from_json(json);
+	assert_true(serverlog_find(lines, "pg_16393", "mine", &w));
+	assert_string_equal(w.message, "conflict detected on relation \"public.t\": conflict=insert_exists");
+	assert_string_equal(w.lsn, "0/17E7038");
+	assert_non_null(strstr(w.detail, "Key (id)=(f?r); existing"));
+	assert_null(strstr(lines, "half"));
+	free(lines);
+	lines = logformat_from_csv("");
+	assert_string_equal(lines, "");
+	free(lines);
+}
+
 /* Once when it begins; again only after it was quiet for a while; a worse one is news. */
 static void rings_once(void **state)
 {
@@ -455,7 +496,7 @@ static void rings_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rings_once), cmocka_unit_test(what_the_log_says), cmocka_unit_test(ready_or_not),
+		cmocka_unit_test(rings_once), cmocka_unit_test(what_the_log_says), cmocka_unit_test(what_other_logs_say), cmocka_unit_test(ready_or_not),
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
