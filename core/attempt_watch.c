@@ -12,7 +12,8 @@
 #include "watch/crossing.h"
 #include "watch/watch.h"
 
-#define AGAIN_S 8 /* the longest wait between two tries to open a tunnel */
+#define AGAIN_S 8    /* the longest wait between two tries to open a tunnel */
+#define REFUSED_S 60 /* and after a refusal of ssh */
 
 #define TABLES_MS 2000 /* between lists of tables */
 #define DISK_MS 60000  /* between looks at the source's disk */
@@ -49,21 +50,23 @@ static void ring(struct attempt *a, const struct watch_sample *s, struct crossin
 	}
 }
 
-/* The tunnels of a watch: one that broke is opened again, later and later. */
-struct ways { struct patience patience[2]; struct err broken[2]; };
+/* The tunnels of a watch: one that broke, or did not come up, is opened again, later and later. */
+struct ways { struct patience patience[2]; struct err broken[2]; bool opened[2]; };
 
-static void open_ways(struct attempt *a, struct ways *w)
+static void open_ways(struct attempt *a, struct ways *w, struct watch *watch)
 {
 	for (int i = 0; i < 2; i++) {
 		bool away = w->broken[i].code != ERR_OK;
-		if (away ? !patience_may_pass(&w->broken[i]) || patience_left_s(&w->patience[i]) > 0 : !route_broken(a->route, (enum side)i))
+		if (away ? w->patience[i].over || patience_left_s(&w->patience[i]) > 0 : w->opened[i] && !route_broken(a->route, (enum side)i))
 			continue;
 		if (!away)
-			w->patience[i] = (struct patience){.most_s = AGAIN_S};
+			w->patience[i] = (struct patience){.most_s = AGAIN_S, .refused_s = REFUSED_S};
+		w->opened[i] = true;
 		if (route_open(a->route, (enum side)i, &w->broken[i]) == ERR_OK)
 			w->broken[i] = (struct err){0};
 		else
 			(void)patience_more(&w->patience[i], &w->broken[i]);
+		watch_no_way(watch, (enum side)i, w->broken[i].code != ERR_OK ? &w->broken[i] : NULL); /* without it, another server may stand behind that name */
 	}
 }
 
@@ -73,7 +76,9 @@ static void say_ways(const struct ways *w, struct watch_sample *s)
 	char *const says[2] = {s->source_error, s->target_error};
 
 	for (int i = 0; i < 2; i++)
-		if (*says[i] && w->broken[i].code != ERR_OK)
+		if (*says[i] && w->broken[i].code != ERR_OK && w->patience[i].over)
+			(void)snprintf(says[i], sizeof s->source_error, "not tried again before the watch begins anew: %s", w->broken[i].msg);
+		else if (*says[i] && w->broken[i].code != ERR_OK)
 			(void)snprintf(says[i], sizeof s->source_error, "again in %d s (try %d): %s", patience_left_s(&w->patience[i]), w->patience[i].tries + 1, w->broken[i].msg);
 }
 
@@ -133,10 +138,6 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 	struct pollfd p = {.fd = a->cancel->fd, .events = POLLIN};
 	enum err_code rc = ERR_OK;
 
-	for (int i = 0; i < 2 && rc == ERR_OK; i++)
-		rc = route_open(a->route, (enum side)i, err);
-	if (rc != ERR_OK)
-		return rc;
 	char *dir = migration_state_dir(a->m), *app = xasprintf("pgusher watch %.32s", a->m->name);
 	struct watch *w = watch_new(a->m, dir, app, a->cancel);
 	if (was_finalized(a->m))
@@ -146,7 +147,7 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 	struct disk disk = {.d = waldisk_new(a->m)};
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
 		struct watch_sample s;
-		open_ways(a, &ways);
+		open_ways(a, &ways, w);
 		tend_disk(w, &disk);
 		watch_take(w, &s);
 		say_ways(&ways, &s);

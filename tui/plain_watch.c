@@ -5,22 +5,52 @@
 #include "plain_in.h"
 #include "watch/sample.h"
 
+/* What was not read yet is not known; what a side said before it went away is said with its age. */
+static void say_side(const struct watch_sample *s, enum side side)
+{
+	int64_t seen_us = side == SIDE_SOURCE ? s->source_seen_us : s->target_seen_us;
+	char t[32];
+
+	if (seen_us != 0 && !(side == SIDE_SOURCE ? s->source_ok : s->target_ok))
+		(void)printf(" (the %s's as of %s ago)", side_name(side), fmt_secs(t, sizeof t, (double)((s->at_us - seen_us) / 1000000)));
+}
+
 static void say_pace(const struct watch_sample *s)
 {
 	char lag[32], age[32], apply[32], wal[32], held[32], disk[32];
 
-	(void)printf("%-9s %s behind, %s; applies %s/s, source writes %s/s; %lld of %lld tables ready; slot keeps %s, disk %s%s\n", watch_word(s),
-		     fmt_bytes(lag, sizeof lag, (double)s->lag_bytes), s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s),
-		     fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate), (long long)s->ready, (long long)s->tables,
-		     fmt_bytes(held, sizeof held, (double)s->held_bytes), s->disk_bytes < 0 ? "not known" : fmt_bytes(disk, sizeof disk, (double)s->disk_bytes), s->disk_bytes < 0 ? "" : " free");
+	(void)printf("%-9s ", watch_word(s));
+	if (s->source_seen_us)
+		(void)printf("%s behind, %s; applies %s/s, source writes %s/s; ", fmt_bytes(lag, sizeof lag, (double)s->lag_bytes),
+			     s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s), fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate));
+	else
+		(void)printf("how far it is behind is not known; ");
+	if (s->target_seen_us)
+		(void)printf("%lld of %lld tables ready; ", (long long)s->ready, (long long)s->tables);
+	else
+		(void)printf("tables not known; ");
+	if (s->source_seen_us)
+		(void)printf("slot keeps %s, disk %s%s", fmt_bytes(held, sizeof held, (double)s->held_bytes),
+			     s->disk_bytes < 0 ? "not known" : fmt_bytes(disk, sizeof disk, (double)s->disk_bytes), s->disk_bytes < 0 ? "" : " free");
+	else
+		(void)printf("slot not known");
+	say_side(s, SIDE_SOURCE);
+	say_side(s, SIDE_TARGET);
+	(void)putchar('\n');
 }
 
 static void say_after(const struct watch_sample *s)
 {
 	char lag[32], age[32];
 
-	(void)printf("%-9s the target is the primary; %lld session%s on the old server; ", watch_word(s), (long long)s->talkers, s->talkers == 1 ? "" : "s");
-	if (s->way_back)
+	(void)printf("%-9s the target is the primary; ", watch_word(s));
+	if (s->talkers < 0)
+		(void)printf("who is on the old server is not known; ");
+	else
+		(void)printf("%lld session%s on the old server; ", (long long)s->talkers, s->talkers == 1 ? "" : "s");
+	if (!s->target_seen_us)
+		(void)printf("the way back is not known\n");
+	else if (s->way_back)
 		(void)printf("it is %s behind, %s\n", fmt_bytes(lag, sizeof lag, (double)s->lag_bytes), s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s));
 	else
 		(void)printf("no way back\n");

@@ -11,7 +11,9 @@
 static bool final_words(const char *msg)
 {
 	static const char *const words[] = {"Name or service not known", "No address associated", "certificate", "does not support SSL", "is held by another process",
-					    "root.crt", "private key"};
+					    "root.crt", "private key",
+					    /* ssh's, as host/tunnel.c words them */
+					    "has no address", "forbids forwarding", "there is no such file", "could not listen on", "of the tunnel is taken", "ended with status"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (strstr(msg, words[i]))
@@ -46,19 +48,33 @@ bool patience_may_pass(const struct err *why)
 	return false;
 }
 
+bool patience_password(const struct err *why)
+{
+	return why->code == ERR_AUTH && (!why->sqlstate[0] || strcmp(why->sqlstate, "28P01") == 0 || strcmp(why->sqlstate, "08P01") == 0);
+}
+
+/* Somebody may put it right meanwhile. */
+static bool may_be_mended(const struct err *why)
+{
+	return why->code == ERR_CONNECT || why->code == ERR_AUTH || why->code == ERR_SQL || why->code == ERR_IO || why->code == ERR_CHILD || why->code == ERR_NOSPACE;
+}
+
 bool patience_more(struct patience *p, const struct err *why)
 {
 	int64_t now = clock_mono_us();
-	int wait_s = p->most_s;
+	bool passes = patience_may_pass(why);
+	int wait_s = passes ? p->most_s : p->refused_s;
 
-	if (!patience_may_pass(why))
+	p->over = !passes && (p->refused_s == 0 || !may_be_mended(why) || (patience_password(why) && !p->several));
+	if (p->over)
 		return false;
 	p->began_us = p->tries == 0 ? now : p->began_us;
 	p->tries++;
-	if (p->tries < 16 && 1 << (p->tries - 1) < wait_s)
+	if (passes && p->tries < 16 && 1 << (p->tries - 1) < wait_s)
 		wait_s = 1 << (p->tries - 1);
 	p->next_us = now + wait_s * SECOND_US;
-	return (p->of == 0 || p->tries < p->of) && (p->for_ms == 0 || p->next_us - p->began_us <= p->for_ms * 1000);
+	p->over = (p->of != 0 && p->tries >= p->of) || (p->for_ms != 0 && p->next_us - p->began_us > p->for_ms * 1000);
+	return !p->over;
 }
 
 int patience_left_s(const struct patience *p)
@@ -75,6 +91,8 @@ bool patience_wait(const struct patience *p, struct cancel *cancel, void (*tell)
 	for (int left; (left = patience_left_s(p)) > 0 && !cancel_raised(cancel);) {
 		if (tell)
 			tell(arg, p, left);
+		if (cancel_sooner(cancel, p->next_us) < p->next_us) /* nothing may be begun any more by then */
+			return false;
 		/* to where one second less is left */
 		(void)poll(&fd, 1, clock_poll_ms(p->next_us - (left - 1) * SECOND_US));
 	}

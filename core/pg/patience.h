@@ -8,6 +8,7 @@
  *     while (read(..., &err) != ERR_OK && patience_more(&p, &err) && patience_wait(&p, cancel, tell, arg))
  *             ;
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cancel.h"
@@ -18,7 +19,10 @@ struct patience {
 	int of;         /* tries, the first one counted; 0: for ever */
 	int most_s;     /* the longest wait of 1, 2, 4 ... */
 	int64_t for_ms; /* nothing is begun again later than this after the first failure; 0: no such limit */
+	int refused_s;  /* the wait after a refusal that somebody must put right first (no pg_hba.conf line, no such database); 0: it is the end */
+	bool several;   /* hosts: another of them may take the password that this one refused */
 	/* its own, zero at first */
+	bool over;      /* not tried again */
 	int tries;      /* that failed */
 	int64_t began_us, next_us; /* monotonic */
 };
@@ -31,12 +35,14 @@ struct patience {
  * Not a wrong password, a missing pg_hba.conf line, a name that does not exist, a certificate that does not fit.
  */
 bool patience_may_pass(const struct err *why);
-/* A try failed: when is the next? False: never, it may not pass or was tried often enough. */
+/* The role's password is missing or wrong: never sent again by itself, servers lock a role for that. (ssh's key, too.) */
+bool patience_password(const struct err *why);
+/* A try failed: when is the next? False: never, it may not pass or was tried often enough. With refused_s refusals are tried again, but those of a password. */
 bool patience_more(struct patience *p, const struct err *why);
 int patience_left_s(const struct patience *p); /* until the next try, rounded up; 0: now */
 /*
- * Waits for it; tell (may be NULL) hears each second how long it still takes, and 0 at the end. False: cancelled, at once. The
- * caller's *err then still says why the try failed.
+ * Waits for it; tell (may be NULL) hears each second how long it still takes, and 0 at the end. False: cancelled, or the
+ * cancel's own end (cancel_end_at) comes sooner than the next try, at once. The caller's *err then still says why the try failed.
  */
 bool patience_wait(const struct patience *p, struct cancel *cancel, void (*tell)(void *arg, const struct patience *p, int left_s), void *arg);
 

@@ -22,11 +22,23 @@ static void __attribute__((format(printf, 6, 7))) add(struct list *l, const char
 	(void)snprintf(c->todo, sizeof c->todo, "%s", v == VERDICT_OK ? "" : todo);
 }
 
+static const char not_known[] = "not known";
+
+/* Nothing was read of a side yet: nothing is said of it. True: it was said so. */
+static bool unseen(struct list *l, const char *id, const char *title, bool seen)
+{
+	if (!seen)
+		add(l, id, title, VERDICT_INFO, "wait until both servers were seen", not_known);
+	return !seen;
+}
+
 /* What a failover may have lost shows in the comparison of every table; without that one nothing would show it. */
 static void of_leader(const struct watch_sample *s, const struct migration *m, struct list *l)
 {
 	bool blind = migration_cut_verify(m) != VERIFY_CHECKSUM;
 
+	if (unseen(l, "leader", "same leader on the target", s->target_seen_us))
+		return;
 	if (!s->timeline)
 		add(l, "leader", "same leader on the target", VERDICT_INFO, "the target is older than 10, or is no leader", "not readable");
 	else if (s->failed_over == GUARD_KEPT)
@@ -47,7 +59,8 @@ static void of_ends(const struct watch_sample *s, const struct migration *m, str
 
 	add(l, "ends", "both servers answer", both ? VERDICT_OK : VERDICT_BLOCK, "wait until both are there", "%s",
 	    both ? "yes" : !s->source_ok ? "the source does not" : "the target does not");
-	add(l, "follows", "the target follows", *why ? VERDICT_BLOCK : VERDICT_OK, "see the alarm and what it says to do", "%s", *why ? why : "subscription enabled, worker connected");
+	if (!unseen(l, "follows", "the target follows", s->target_seen_us && s->source_seen_us))
+		add(l, "follows", "the target follows", *why ? VERDICT_BLOCK : VERDICT_OK, "see the alarm and what it says to do", "%s", *why ? why : "subscription enabled, worker connected");
 	of_leader(s, m, l);
 }
 
@@ -56,6 +69,8 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 	bool lost = strcmp(s->wal_status, "lost") == 0, risk = strcmp(s->wal_status, "unreserved") == 0;
 	char t[32];
 
+	if (unseen(l, "slot", "slot has its WAL", s->source_seen_us))
+		return;
 	add(l, "slot", "slot has its WAL", !s->slot_exists || lost ? VERDICT_BLOCK : risk ? VERDICT_WARN : VERDICT_OK,
 	    risk ? "raise max_slot_wal_keep_size on the source and reload, now" : "clean up, and start again from the copy", "%s",
 	    !s->slot_exists ? "the slot is gone" : lost ? "thrown away by the source" : risk ? "the next checkpoint may throw it away"
@@ -64,12 +79,13 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 
 static void of_tables(const struct watch_sample *s, struct list *l)
 {
-	add(l, "tables", "all tables ready", s->tables == 0 || s->ready < s->tables ? VERDICT_BLOCK : VERDICT_OK, s->tables ? "wait until they are" : "the subscription has no tables: refresh it",
+	if (!unseen(l, "tables", "all tables ready", s->target_seen_us))
+		add(l, "tables", "all tables ready", s->tables == 0 || s->ready < s->tables ? VERDICT_BLOCK : VERDICT_OK, s->tables ? "wait until they are" : "the subscription has no tables: refresh it",
 	    "%lld of %lld%s%s", (long long)s->ready, (long long)s->tables, s->busy[0] ? ": " : "", s->busy);
-	if (s->drift_ms < 0 && s->sequences_behind < 0)
+	if (s->drift_ms < 0 && !s->drift_not[0] && s->sequences_behind < 0)
 		add(l, "same", "same tables and columns", VERDICT_INFO, "wait a moment", "not compared yet");
 	else if (s->drift_ms < 0)
-		add(l, "same", "same tables and columns", VERDICT_BLOCK, "see what holds a lock on the catalogues of either side (pg_locks), then look again", "could not be compared");
+		add(l, "same", "same tables and columns", VERDICT_BLOCK, "see what holds a lock on the catalogues of either side (pg_locks), then look again", "could not be compared%s%s", s->drift_not[0] ? ": " : "", s->drift_not);
 	else
 		add(l, "same", "same tables and columns", s->drift[0] ? VERDICT_BLOCK : s->drift_less[0] ? VERDICT_WARN : VERDICT_OK,
 		    unfollowed_todo(s->drift), "%s", s->drift[0] ? s->drift : s->drift_less[0] ? s->drift_less : "yes");
@@ -80,6 +96,8 @@ static void of_lag(const struct watch_sample *s, const struct migration *m, stru
 	char b[32], t[32], w[32], max[32];
 	bool over = s->lag_bytes > m->cut.max_lag_bytes;
 
+	if (unseen(l, "lag", "little behind", s->source_seen_us))
+		return;
 	(void)fmt_bytes(max, sizeof max, (double)m->cut.max_lag_bytes);
 	if (over)
 		add(l, "lag", "little behind", VERDICT_BLOCK, "wait: writers would wait for as long as the target needs to come level", "%s, more than %s%s%s",
@@ -93,11 +111,13 @@ static void of_trouble(const struct watch_sample *s, struct list *l)
 {
 	bool fails = s->restarts > 2, counted = s->apply_errors > 0;
 
-	add(l, "errors", "no apply errors", fails ? VERDICT_BLOCK : counted || s->conflicts > 0 ? VERDICT_WARN : VERDICT_OK,
+	if (!unseen(l, "errors", "no apply errors", s->target_seen_us))
+		add(l, "errors", "no apply errors", fails ? VERDICT_BLOCK : counted || s->conflicts > 0 ? VERDICT_WARN : VERDICT_OK,
 	    fails ? "the target's log says why; put it right there" : "they may be old: look into the target's log", fails ? "the worker was started %lld times within 20 s" :
 	    s->conflicts > 0 ? s->conflicts == 1 ? "%lld conflict counted" : "%lld conflicts counted" : counted ? "%lld counted since the subscription began" : "none",
 	    (long long)(fails ? s->restarts : s->conflicts > 0 ? s->conflicts : s->apply_errors));
-	add(l, "writers", "no long transactions", s->writer[0] ? VERDICT_WARN : VERDICT_OK, "the locks would wait for it: let it end, or end it", "%s", s->writer[0] ? s->writer : "none over 10 s");
+	if (!unseen(l, "writers", "no long transactions", s->source_seen_us))
+		add(l, "writers", "no long transactions", s->writer[0] ? VERDICT_WARN : VERDICT_OK, "the locks would wait for it: let it end, or end it", "%s", s->writer[0] ? s->writer : "none over 10 s");
 	if (s->sequences_behind < 0)
 		add(l, "sequences", "sequences", VERDICT_INFO, "wait a moment", "not looked at yet");
 	else

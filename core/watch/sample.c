@@ -27,7 +27,8 @@ struct column { const char *name; enum type type; size_t at, size; };
 #define COL(t, f) {#f, t, offsetof(struct watch_sample, f), sizeof(((struct watch_sample *)0)->f)}
 
 static const struct column columns[] = {
-	COL(INT, at_us), COL(INT, source_ok), COL(INT, target_ok), COL(TEXT, source_error), COL(TEXT, target_error), COL(INT, sub_exists),
+	COL(INT, at_us), COL(INT, source_ok), COL(INT, target_ok), COL(TEXT, source_error), COL(TEXT, target_error), COL(INT, source_away), COL(INT, target_away),
+	COL(INT, source_seen_us), COL(INT, target_seen_us), COL(INT, sub_exists),
 	COL(INT, enabled), COL(INT, worker), COL(TEXT, subscription), COL(TEXT, slot), COL(INT, tables), COL(INT, ready), COL(TEXT, busy),
 	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(TEXT, said), COL(TEXT, said_detail),
 	COL(TEXT, said_relation), COL(TEXT, said_lsn), COL(TEXT, said_look), COL(TEXT, said_remove), COL(TEXT, log_where), COL(INT, target_version), COL(INT, timeline),
@@ -37,7 +38,7 @@ static const struct column columns[] = {
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
 	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
 	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
-	COL(TEXT, drift_lines), COL(INT, drift_ms), COL(TEXT, reverse_not),
+	COL(TEXT, drift_lines), COL(INT, drift_ms), COL(TEXT, drift_not), COL(TEXT, reverse_not),
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
@@ -60,17 +61,27 @@ static void __attribute__((format(printf, 5, 6))) add(struct list *l, const char
 	(void)snprintf(a->todo, sizeof a->todo, "%s", todo);
 }
 
+/* Replication goes on whether pgusher may look or not. */
+static void of_end(struct list *l, const char *who, int64_t away, const char *why, const char *silent_todo)
+{
+	if (away == AWAY_PASSWORD)
+		add(l, who, VERDICT_BLOCK, "put the right one into the password file, or type it, and start the watch again: it is not tried again by itself", "the %s does not take the password: %s", who, why);
+	else if (away == AWAY_REFUSED)
+		add(l, who, VERDICT_BLOCK, "put that right there: it is asked again each minute, and the replication goes on whether pgusher sees it or not", "the %s refuses pgusher: %s", who, why);
+	else
+		add(l, who, VERDICT_BLOCK, silent_todo, "the %s does not answer: %s", who, why);
+}
+
 static void of_ends(const struct watch_sample *s, struct list *l)
 {
 	if (s->fenced)
 		add(l, "fenced", VERDICT_BLOCK, "if none is on: pgusher cutover --abort opens it again", "the source is closed to writers: a cutover is on, or was interrupted");
 	if (!s->source_ok)
-		add(l, "source", VERDICT_BLOCK, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent",
-		    "the source does not answer: %s", s->source_error);
+		of_end(l, "source", s->source_away, s->source_error, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent");
 	if (!s->target_ok && s->source_ok && !s->slot_exists && !s->fenced && !s->handed_over && !s->rolled_back && !s->finalized)
 		add(l, "none", VERDICT_BLOCK, "pgusher run begins; pgusher status says what was done here", "nothing follows: there is no slot on the source, and the target says: %s", s->target_error);
 	else if (!s->target_ok)
-		add(l, "target", VERDICT_BLOCK, "while the target is away the slot keeps WAL on the source's disk", "the target does not answer: %s", s->target_error);
+		of_end(l, "target", s->target_away, s->target_error, "while the target is away the slot keeps WAL on the source's disk");
 	if (s->failed_over == GUARD_LOST)
 		add(l, "lost", VERDICT_BLOCK, "rows are missing on the target: pgusher cleanup, then copy again; or find them with pgusher verify, when the writers pause, and bring them over by hand",
 		    "%s", s->failover);
@@ -176,6 +187,9 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 	if (s->source_ok && s->target_ok && s->worker && s->slot_active && (s->still_s > 3 * STATUS_S / 2 || (s->still_s > STILL_S && s->lag_bytes > STILL_BYTES)))
 		add(l, "still", VERDICT_WARN, "a large transaction is being applied, or nothing passes between the two servers: when no worker shows CPU, look at the network and its firewalls",
 		    "nothing was confirmed for %s: %s behind", fmt_secs(t, sizeof t, s->still_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));
+	if (s->drift_not[0] && s->source_ok && s->target_ok)
+		add(l, "not compared", VERDICT_WARN, "see what holds a lock on the catalogues of either side (pg_locks), and whether this role may read them; it is tried again each half minute",
+		    "whether both sides have the same tables and columns is not known: they could not be compared: %s", s->drift_not);
 	if (s->drift[0])
 		add(l, "drift", VERDICT_BLOCK, unfollowed_todo(s->drift), "tables differ between source and target: %s", s->drift);
 	if (s->drift_less[0])

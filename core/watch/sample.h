@@ -13,6 +13,8 @@ struct watch_sample {
 	int64_t at_us;                          /* wall clock */
 	int64_t source_ok, target_ok;           /* 1: it answered */
 	char source_error[200], target_error[200];
+	int64_t source_away, target_away;       /* enum watch_away: what kind of an error that is */
+	int64_t source_seen_us, target_seen_us; /* wall clock of its last answer to this watcher; 0: none yet, and nothing of it is known */
 	/* target; as last seen when it does not answer */
 	int64_t sub_exists, enabled, worker;    /* worker: the apply worker's pid, 0: none runs */
 	char subscription[64], slot[64];
@@ -68,10 +70,12 @@ struct watch_sample {
 	char drift[400];                        /* tables whose columns differ, or that are not on both sides; "": none */
 	char drift_less[400];                   /* what differs and stops nothing: indexes, keys, checks; "": nothing */
 	char drift_lines[2000];                 /* both, object by object, a line each (drift.h) */
-	int64_t drift_ms;                       /* how long it took to look; -1: not yet */
+	int64_t drift_ms;                       /* how long it took to look; -1: not yet, or it could not be compared */
+	char drift_not[200];                    /* why it could not; "" */
 	char reverse_not[160];                  /* why the target cannot feed a reverse link; "": it can */
 };
 
+enum watch_away { AWAY_NOT, AWAY_SILENT, AWAY_REFUSED, AWAY_PASSWORD }; /* REFUSED: by a server that is there; PASSWORD: missing or wrong, not asked again by itself */
 enum back_lacks { BACK_WHOLE, BACK_DISABLED, BACK_NO_SUBSCRIPTION, BACK_NO_SLOT };
 
 struct watch_alarm {

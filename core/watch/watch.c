@@ -8,32 +8,29 @@
 
 #include "base/clock.h"
 #include "pg/logical.h"
-#include "pg/patience.h"
 #include "pg/phase.h"
 #include "pg/session.h"
 #include "pg/tables.h"
 #include "watch/drift.h"
-#include "watch/unfollowed.h"
+#include "watch/ends.h"
 #include "watch/guard.h"
 #include "watch/reverse.h"
 #include "watch/serverlog.h"
 #include "watch/talkers.h"
+#include "watch/unfollowed.h"
 
-#define ASK_MS 2500        /* an end that takes longer does not answer */
+#define ASK_MS ENDS_MS
 #define MINUTE_US INT64_C(60000000)
+#define SOONER_US INT64_C(30000000) /* what could not be compared is looked at again */
 #define DRIFT_MS 10000     /* ten thousand tables take a second or two */
 #define RESTARTS_US INT64_C(20000000)
 #define LOG_US INT64_C(5000000)  /* between looks into its log */
 #define COUNT_STARTED 8
-#define AGAIN_S 8           /* the longest wait between two tries to connect */
 
 struct watch {
 	const struct migration *m;
-	struct cancel *cancel;
 	char *app, *path;      /* path: of what is remembered */
-	struct session *end[2];
-	struct patience patience[2]; /* with an end that does not answer */
-	struct err away[2];          /* why it did not */
+	struct ends ends;
 	struct watch_sample s; /* the last one: what is not read anew stays */
 	struct watch_pace pace;
 	struct guard guard;
@@ -53,15 +50,14 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 {
 	struct watch *w = xcalloc(1, sizeof *w);
 
-	*w = (struct watch){.m = m, .cancel = cancel, .app = xstrdup(app), .path = xasprintf("%s/watch.json", state_dir)};
+	*w = (struct watch){.m = m, .app = xstrdup(app), .path = xasprintf("%s/watch.json", state_dir)};
 	(void)snprintf(w->s.subscription, sizeof w->s.subscription, "%s", m->sub.name);
 	(void)snprintf(w->s.slot, sizeof w->s.slot, "%s", m->sub.slot);
 	guard_load(&w->guard, w->path);
 	w->s.standbys = w->s.sync_standbys = w->s.safe_bytes = w->s.unsent_bytes = w->s.apply_errors = w->s.sync_errors = w->s.conflicts = -1;
 	w->disk_free = w->s.disk_bytes = -1;
 	w->s.sequences_behind = w->s.talkers = w->s.drift_ms = -1;
-	for (int i = 0; i < 2; i++)
-		w->patience[i].most_s = AGAIN_S;
+	ends_init(&w->ends, m, w->app, cancel);
 	return w;
 }
 
@@ -69,8 +65,7 @@ void watch_free(struct watch *w)
 {
 	if (!w)
 		return;
-	for (int i = 0; i < 2; i++)
-		session_close(w->end[i]);
+	ends_close(&w->ends);
 	free(w->app);
 	free(w->path);
 	free(w);
@@ -91,50 +86,23 @@ void watch_forget(const char *state_dir)
 
 /* ---- asking ---- */
 
-static enum err_code connected(struct watch *w, enum side side, struct err *err)
+void watch_no_way(struct watch *w, enum side side, const struct err *why)
 {
-	enum err_code rc = ERR_OK;
-
-	if (w->end[side] && !session_alive(w->end[side])) {
-		session_close(w->end[side]);
-		w->end[side] = NULL;
-	}
-	if (w->end[side])
-		return ERR_OK;
-	struct patience *p = &w->patience[side];
-	if (w->away[side].code != ERR_OK && (!patience_may_pass(&w->away[side]) || patience_left_s(p) > 0))
-		return (*err = w->away[side]).code;
-	struct session_options opt = {.application_name = w->app, .read_write = side == SIDE_TARGET, .timeout_ms = ASK_MS};
-	rc = session_open(&w->end[side], &w->m->end[side], &opt, w->cancel, err);
-	w->away[side] = rc == ERR_OK || rc == ERR_CANCELLED ? (struct err){0} : *err;
-	if (rc == ERR_OK)
-		*p = (struct patience){.most_s = AGAIN_S};
-	else
-		(void)patience_more(p, err);
-	return rc;
+	w->ends.no_way[side] = why ? *why : (struct err){0};
 }
 
-/* What is shown of an end that does not answer: when it is asked again, and why it did not. */
-static void say_away(const struct watch *w, enum side side, const struct err *why, char *to, size_t size)
+void watch_password(struct watch *w, enum side side)
 {
-	const struct err *away = &w->away[side];
-	int left_s = patience_left_s(&w->patience[side]);
-
-	if (away->code == ERR_OK)
-		(void)snprintf(to, size, "%.*s", (int)size - 1, why->msg);
-	else if (!patience_may_pass(away))
-		(void)snprintf(to, size, "not asked again before this watch begins anew: %s", away->msg);
-	else
-		(void)snprintf(to, size, "again in %d s (try %d): %s", left_s, w->patience[side].tries + 1, away->msg);
+	ends_anew(&w->ends, side);
 }
 
 static enum err_code ask(struct watch *w, enum side side, const char *sql, const char *param, PGresult **res, struct err *err)
 {
 	const char *params[] = {param};
-	enum err_code rc = connected(w, side, err);
+	enum err_code rc = ends_connect(&w->ends, side, err);
 
 	*res = NULL;
-	return rc == ERR_OK ? session_exec(w->end[side], sql, param ? 1 : 0, params, ASK_MS, res, err) : rc;
+	return rc == ERR_OK ? session_exec(w->ends.session[side], sql, param ? 1 : 0, params, ASK_MS, res, err) : rc;
 }
 
 static void keep(char *to, size_t size, const char *text)
@@ -263,7 +231,7 @@ static void look_for_table(struct watch *w, struct server_words *words)
 	struct err err;
 	PGresult *r;
 
-	if (!words->detail[0] || session_exec(w->end[SIDE_TARGET], sql, 2, params, ASK_MS, &r, &err) != ERR_OK)
+	if (!words->detail[0] || session_exec(w->ends.session[SIDE_TARGET], sql, 2, params, ASK_MS, &r, &err) != ERR_OK)
 		return;
 	if (PQntuples(r) == 1)
 		keep(words->relation, sizeof words->relation, cell(r, 0, 0));
@@ -289,7 +257,7 @@ static void look_into_log(struct watch *w)
 		s->said[0] = s->said_detail[0] = s->said_relation[0] = s->said_lsn[0] = s->said_look[0] = s->said_remove[0] = s->log_where[0] = '\0';
 	bool known = s->log_where[0] && clock_mono_us() - w->log_us < LOG_US && w->log_worker == w->worker;
 	if (!fails || known ||
-	    serverlog_look(w->end[SIDE_TARGET], w->origin, s->subscription, &words, &err) != ERR_OK)
+	    serverlog_look(w->ends.session[SIDE_TARGET], w->origin, s->subscription, &words, &err) != ERR_OK)
 		return;
 	w->log_us = clock_mono_us();
 	w->log_worker = w->worker;
@@ -309,7 +277,7 @@ static void look_into_log(struct watch *w)
 /* Counters that came with 15 and 18. */
 static void look_closer_at_target(struct watch *w)
 {
-	int v = session_version(w->end[SIDE_TARGET]);
+	int v = session_version(w->ends.session[SIDE_TARGET]);
 	struct watch_sample *s = &w->s;
 	struct err err;
 	PGresult *r;
@@ -335,11 +303,11 @@ static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *
 {
 	struct watch_sample *s = &w->s;
 	PGresult *r;
-	enum err_code rc = connected(w, SIDE_SOURCE, err);
+	enum err_code rc = ends_connect(&w->ends, SIDE_SOURCE, err);
 
 	if (rc != ERR_OK)
 		return rc;
-	bool v13 = session_version(w->end[SIDE_SOURCE]) >= 130000;
+	bool v13 = session_version(w->ends.session[SIDE_SOURCE]) >= 130000;
 	char *sql = xasprintf(
 		"SELECT c.lsn, c.lsn - '0/0', p.slot_name IS NOT NULL, p.active, p.confirmed_flush_lsn, p.confirmed_flush_lsn - '0/0', c.lsn - p.confirmed_flush_lsn,"
 		" c.lsn - p.restart_lsn, age(p.catalog_xmin), %s, (SELECT c.lsn - a.sent_lsn FROM pg_stat_replication a WHERE a.pid = p.active_pid),"
@@ -393,7 +361,7 @@ static void look_who_is_left(struct watch *w)
 	s->talkers = -1;
 	s->who_talks[0] = '\0';
 	if (s->handed_over)
-		(void)talkers_ask(w->end[SIDE_SOURCE], ASK_MS, &s->talkers, s->who_talks, sizeof s->who_talks, &err);
+		(void)talkers_ask(w->ends.session[SIDE_SOURCE], ASK_MS, &s->talkers, s->who_talks, sizeof s->who_talks, &err);
 }
 
 /* From the hand-over on it is the old server that follows. True: there is a reading. */
@@ -406,7 +374,7 @@ static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
 
 	link_back(&back, w->m);
 	if (!s->handed_over || !s->source_ok || !s->target_ok ||
-	    reverse_ask(w->end[SIDE_SOURCE], w->end[SIDE_TARGET], &back, ASK_MS, s, now, &err) != ERR_OK)
+	    reverse_ask(w->ends.session[SIDE_SOURCE], w->ends.session[SIDE_TARGET], &back, ASK_MS, s, now, &err) != ERR_OK)
 		return false;
 	if (s->back_down)
 		s->back_down = down + 1;
@@ -424,19 +392,21 @@ static void look_for_drift(struct watch *w)
 	struct watch_sample *s = &w->s;
 	PGresult *pub = NULL;
 	struct drift d;
-	struct err err;
+	struct err err = {.msg = "the subscription is not there any more"};
 	int64_t began = clock_mono_us();
 
 	if (ask(w, SIDE_TARGET, "SELECT array_to_string(subpublications, ',') FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
-	    drift_look(w->end[SIDE_SOURCE], w->end[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK &&
-	    unfollowed_look(w->end[SIDE_SOURCE], w->m, cell(pub, 0, 0), DRIFT_MS, &d, &err) == ERR_OK) {
+	    drift_look(w->ends.session[SIDE_SOURCE], w->ends.session[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK &&
+	    unfollowed_look(w->ends.session[SIDE_SOURCE], w->m, cell(pub, 0, 0), DRIFT_MS, &d, &err) == ERR_OK) {
 		keep(s->drift, sizeof s->drift, d.tables);
 		keep(s->drift_less, sizeof s->drift_less, d.lesser);
 		keep(s->drift_lines, sizeof s->drift_lines, d.lines);
 		s->drift_ms = (clock_mono_us() - began) / 1000;
+		s->drift_not[0] = '\0';
 	} else { /* what was seen a minute ago is not known any more */
 		s->drift[0] = s->drift_less[0] = s->drift_lines[0] = '\0';
 		s->drift_ms = -1;
+		keep(s->drift_not, sizeof s->drift_not, err.msg);
 	}
 	PQclear(pub);
 }
@@ -483,17 +453,17 @@ static void look_for_way_back(struct watch *w)
 
 enum err_code watch_tables(struct watch *w, char **text, struct err *err)
 {
-	enum err_code rc = connected(w, SIDE_TARGET, err);
+	enum err_code rc = ends_connect(&w->ends, SIDE_TARGET, err);
 
 	*text = NULL;
-	return rc == ERR_OK ? tables_of_subscription(w->end[SIDE_TARGET], w->m->sub.name, text, err) : rc;
+	return rc == ERR_OK ? tables_of_subscription(w->ends.session[SIDE_TARGET], w->m->sub.name, text, err) : rc;
 }
 
 enum err_code watch_wal_place(struct watch *w, struct wal_place *out, struct err *err)
 {
-	enum err_code rc = connected(w, SIDE_SOURCE, err);
+	enum err_code rc = ends_connect(&w->ends, SIDE_SOURCE, err);
 
-	return rc == ERR_OK ? walplace_ask(w->end[SIDE_SOURCE], ASK_MS, out, err) : rc;
+	return rc == ERR_OK ? walplace_ask(w->ends.session[SIDE_SOURCE], ASK_MS, out, err) : rc;
 }
 
 void watch_disk(struct watch *w, int64_t free_bytes, const char *where)
@@ -537,16 +507,22 @@ void watch_take(struct watch *w, struct watch_sample *out)
 
 	s->target_ok = look_at_target(w, &w->commits, &err) == ERR_OK;
 	s->target_error[0] = '\0';
+	s->target_away = s->target_ok ? AWAY_NOT : ends_kind(&w->ends, SIDE_TARGET, &err);
 	if (!s->target_ok)
-		say_away(w, SIDE_TARGET, &err, s->target_error, sizeof s->target_error);
-	if (s->target_ok)
+		ends_say(&w->ends, SIDE_TARGET, &err, s->target_error, sizeof s->target_error);
+	if (s->target_ok) {
+		s->target_seen_us = clock_wall_us();
 		look_closer_at_target(w);
+	}
 	s->source_ok = look_at_source(w, &current, &confirmed, &err) == ERR_OK;
 	s->source_error[0] = '\0';
+	s->source_away = s->source_ok ? AWAY_NOT : ends_kind(&w->ends, SIDE_SOURCE, &err);
 	if (!s->source_ok)
-		say_away(w, SIDE_SOURCE, &err, s->source_error, sizeof s->source_error);
-	if (s->source_ok)
+		ends_say(&w->ends, SIDE_SOURCE, &err, s->source_error, sizeof s->source_error);
+	if (s->source_ok) {
+		s->source_seen_us = clock_wall_us();
 		look_who_is_left(w);
+	}
 	if (s->source_ok && s->target_ok && s->sub_exists)
 		look_at_failover(w, confirmed);
 	struct reverse_reading back;
@@ -560,7 +536,7 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	reckon_disk(w);
 	watch_pace_tell(&w->pace, s);
 	s->within_s = watch_pace_within(&w->pace, w->m->cut.max_lag_bytes);
-	if (s->source_ok && s->target_ok && s->sub_exists && (w->minute_us == 0 || clock_mono_us() - w->minute_us > MINUTE_US)) {
+	if (s->source_ok && s->target_ok && s->sub_exists && (w->minute_us == 0 || clock_mono_us() - w->minute_us > (s->drift_not[0] ? SOONER_US : MINUTE_US))) {
 		look_for_drift(w);
 		look_at_sequences(w);
 		look_for_way_back(w);

@@ -21,6 +21,10 @@ void watch_take(struct watch *w, struct watch_sample *out);
 enum err_code watch_wal_place(struct watch *w, struct wal_place *out, struct err *err);
 /* What was found there: free_bytes -1, and in words why not. Samples reckon on from it. */
 void watch_disk(struct watch *w, int64_t free_bytes, const char *where);
+/* The way to an end is not there (an ssh tunnel): it is not asked, why is said. NULL: it is there again. */
+void watch_no_way(struct watch *w, enum side side, const struct err *why);
+/* The migration has another password for that end: it is asked now. */
+void watch_password(struct watch *w, enum side side);
 /* The subscription's tables as they are now (pg/tables.h); caller frees *text. */
 enum err_code watch_tables(struct watch *w, char **text, struct err *err);
 /* The migration was ended: what is not there any more is no trouble. */

@@ -84,6 +84,25 @@ well 20
 kill $watcher
 wait $watcher 2>/dev/null
 ok 'ended by a signal, without ado' test $? = 0
+
+"$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
+watcher=$!
+well 20 'another watch'
+lab psql a postgres -q -c 'ALTER DATABASE shop ALLOW_CONNECTIONS false'
+lab psql a postgres -q -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgusher watch%'" >/dev/null
+within 10 'a refusal: it is asked again, and when is seen' '"source_away":2.*the source refuses pgusher: again in [0-9]+ s'
+ok 'a refusal: of what was not seen nothing is said' exits 1 pgusher watch case --once
+ok 'a refusal: not even of the slot' says case 'how far it is behind is not known; 2 of 2 tables ready; slot not known'
+lab psql a postgres -q -c 'ALTER DATABASE shop ALLOW_CONNECTIONS true'
+kill $watcher
+wait $watcher 2>/dev/null
+
+lab psql b shop -q -c 'BEGIN; LOCK TABLE pg_constraint IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(300)' >/dev/null 2>&1 &
+locked() { [ -n "$(target_sql "SELECT 1 FROM pg_locks WHERE relation = 'pg_constraint'::regclass AND mode = 'AccessExclusiveLock' AND granted")" ]; }
+until_true 60 locked
+ok 'what cannot be compared stops nothing' exits 0 pgusher watch case --once
+ok 'and is said, with the reason' says case 'they could not be compared: 127.0.0.1 port'
+target_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)' AND pid <> pg_backend_pid()" >/dev/null
 source_sql 'ALTER TABLE t ADD COLUMN w int'
 ok 'a column that the target lacks' exits 1 pgusher watch case --once
 ok 'is named' says case 'public.t (columns differ)'

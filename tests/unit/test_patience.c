@@ -66,6 +66,47 @@ static void test_waits(void **state)
 	assert_true(patience_left_s(&ever) <= 8 && ever.next_us - clock_mono_us() <= 8 * INT64_C(1000000));
 }
 
+/* A watch that lasts asks again where somebody may have put it right meanwhile; a wrong password is never sent again by itself. */
+static void test_refusals(void **state)
+{
+	static const struct { enum err_code code; const char *sqlstate, *msg; bool again; } cases[] = {
+		{ERR_AUTH, "28000", "no pg_hba.conf entry", true}, {ERR_SQL, "3D000", "no database", true}, {ERR_CONNECT, "55000", "not accepting", true},
+		{ERR_CONNECT, "", "Name or service not known", true}, {ERR_AUTH, "28P01", "password", false}, {ERR_AUTH, "", "the server wants a password for this role", false},
+		{ERR_AUTH, "08P01", "SASL authentication failed", false}, {ERR_HOSTKEY, "", "not known here", false}, {ERR_USAGE, "", "no", false},
+	};
+	struct err refused = failed(ERR_CONNECT, "", "refused"), password = failed(ERR_AUTH, "28P01", "wrong");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct patience p = {.most_s = 8, .refused_s = 60};
+		struct err e = failed(cases[i].code, cases[i].sqlstate, cases[i].msg);
+		assert_int_equal(patience_more(&p, &e), cases[i].again);
+		assert_int_equal(p.over, !cases[i].again);
+		assert_int_equal(p.tries, cases[i].again);
+		assert_true(!cases[i].again || (patience_left_s(&p) >= 59 && patience_left_s(&p) <= 60));
+		assert_true(!cases[i].again || (patience_more(&p, &refused) && patience_left_s(&p) <= 8)); /* it is there, and starts: soon */
+	}
+	struct patience some = {.most_s = 8, .refused_s = 60, .several = true};
+	assert_true(patience_more(&some, &password));
+}
+
+/* Where nothing may be begun after a moment, nobody waits beyond it. */
+static void test_end_comes_first(void **state)
+{
+	struct err refused = failed(ERR_CONNECT, "", "refused");
+	struct patience p = {.most_s = 3600};
+	struct cancel c;
+
+	(void)state;
+	assert_true(cancel_init(&c));
+	for (int i = 0; i < 14; i++)
+		assert_true(patience_more(&p, &refused));
+	cancel_end_at(&c, clock_mono_us() + INT64_C(3600000000) / 2);
+	assert_false(patience_wait(&p, &c, NULL, NULL));
+	assert_false(cancel_raised(&c));
+	cancel_fini(&c);
+}
+
 static int told;
 
 static void tell(void *arg, const struct patience *p, int left_s)
@@ -125,7 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_may_pass),
-		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_waits), cmocka_unit_test(test_refusals), cmocka_unit_test(test_end_comes_first),
 		cmocka_unit_test(test_cancel_ends_it),
 		cmocka_unit_test(test_fold),
 	};

@@ -21,7 +21,7 @@
 
 static struct watch_sample healthy(void)
 {
-	struct watch_sample s = {.source_ok = 1, .target_ok = 1, .sub_exists = 1, .enabled = 1, .worker = 7, .tables = 3, .ready = 3, .slot_exists = 1,
+	struct watch_sample s = {.source_ok = 1, .target_ok = 1, .source_seen_us = 1, .target_seen_us = 1, .sub_exists = 1, .enabled = 1, .worker = 7, .tables = 3, .ready = 3, .slot_exists = 1,
 				 .slot_active = 1, .timeline = 1, .failover = "the new leader lacks the last 3 kB", .safe_bytes = -1, .apply_errors = -1, .conflicts = -1, .full_s = -1, .disk_bytes = -1, .disk_full_s = -1, .level_s = -1};
 	return s;
 }
@@ -189,6 +189,13 @@ static void alarms(void **state)
 	expect(&s, VERDICT_BLOCK, "public.t");
 	assert_string_equal(watch_word(&s), "trouble");
 	s = healthy();
+	s.drift_ms = -1;
+	strcpy(s.drift_not, "10.0.0.1 did not answer in time");
+	expect(&s, VERDICT_WARN, "could not be compared: 10.0.0.1");
+	s.target_ok = 0; /* then that is what is wrong */
+	assert_int_equal(watch_alarms(&s, a), 1);
+	assert_string_equal(a[0].id, "target");
+	s = healthy();
 	s.ready = 1;
 	assert_string_equal(watch_word(&s), "copying");
 	s = healthy();
@@ -291,6 +298,32 @@ static void ready_or_not(void **state)
 	assert_int_equal(condition(&s, &m, "reverse")->verdict, VERDICT_BLOCK);
 	m.cut.reverse = false; /* said so: known, and no hindrance */
 	assert_int_equal(condition(&s, &m, "reverse")->verdict, VERDICT_WARN);
+	migration_fini(&m);
+}
+
+/* Of what was not read nothing is said, neither good nor bad. */
+static void what_was_not_seen_is_not_known(void **state)
+{
+	static const char *const of_source[] = {"follows", "slot", "lag", "writers"}, *const of_target[] = {"leader", "follows", "tables", "errors"};
+	struct ready_condition c[READY_MAX];
+	struct watch_alarm a[WATCH_ALARMS];
+	struct watch_sample s = {.safe_bytes = -1, .apply_errors = -1, .conflicts = -1, .full_s = -1, .disk_bytes = -1, .disk_full_s = -1, .level_s = -1, .drift_ms = -1,
+				 .sequences_behind = -1, .source_away = AWAY_PASSWORD, .target_away = AWAY_REFUSED};
+	struct migration m;
+
+	(void)state;
+	migration_init(&m);
+	for (int both = 0; both < 2; both++, s.target_seen_us = s.target_ok = s.sub_exists = s.enabled = s.worker = 1) {
+		for (size_t i = 0; i < 4; i++)
+			assert_string_equal(condition(&s, &m, of_source[i])->value, "not known");
+		for (size_t i = 0; i < 4 && !both; i++)
+			assert_string_equal(condition(&s, &m, of_target[i])->value, "not known");
+		assert_int_equal(ready_verdict(c, ready_list(&s, &m, c)), VERDICT_BLOCK); /* both must answer */
+		assert_int_equal(watch_alarms(&s, a), both ? 1 : 2);
+		expect(&s, VERDICT_BLOCK, "the source does not take the password");
+		if (!both)
+			expect(&s, VERDICT_BLOCK, "the target refuses pgusher");
+	}
 	migration_fini(&m);
 }
 
@@ -500,7 +533,7 @@ int main(void)
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
-		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(there_and_back_as_text),
+		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(what_was_not_seen_is_not_known), cmocka_unit_test(there_and_back_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,10 +57,35 @@ static void put_spark(const struct model *m, bool rate, int y, int x, int w)
 	str_fini(&s);
 }
 
+/* Of a side that does not answer: how old is what is shown of it. */
+static const char *seen_ago(const struct watch_sample *s, enum side side, char *out, size_t cap)
+{
+	int64_t at = side == SIDE_SOURCE ? s->source_seen_us : s->target_seen_us;
+	bool ok = side == SIDE_SOURCE ? s->source_ok : s->target_ok;
+	char t[32];
+
+	*out = '\0';
+	if (!ok && at != 0)
+		(void)snprintf(out, cap, " (%s ago)", fmt_secs(t, sizeof t, (double)((s->at_us - at) / 1000000)));
+	return out;
+}
+
+/* Nothing was read of it yet: then nothing is said of it. */
+static bool unknown(int64_t seen_us, const char *label, int y, int x, int width)
+{
+	if (seen_us == 0) {
+		(void)put(y, x, LABEL, R_DIM, label);
+		(void)put(y, x + LABEL, width - LABEL, R_DIM, "not known");
+	}
+	return seen_us == 0;
+}
+
 static int draw_tables(const struct watch_sample *s, int y, int x, int width)
 {
 	int bar = width - LABEL - 24;
 
+	if (unknown(s->target_seen_us, "tables", y, x, width))
+		return y + 1;
 	(void)put(y, x, LABEL, R_DIM, "tables");
 	put_bar(y, x + LABEL, bar, s->tables > 0 ? (double)s->ready / (double)s->tables : 0);
 	(void)putf(y++, x + LABEL + bar + 1, 23, R_TEXT, "%lld of %lld ready", (long long)s->ready, (long long)s->tables);
@@ -83,14 +108,16 @@ static void trend(const struct watch_sample *s, char *out, size_t cap)
 
 static int draw_pace(const struct model *m, const struct watch_sample *s, int y, int x, int width)
 {
-	char b[32], t[32], how[64], r[32], v[32], u[32];
+	char b[32], t[32], how[64], r[32], v[32], u[32], ago[48];
 	int spark = width / 3;
 
+	if (unknown(s->source_seen_us, "behind", y, x, width) && unknown(s->source_seen_us, "applies", y + 1, x, width))
+		return y + 2;
 	trend(s, how, sizeof how);
 	(void)put(y, x, LABEL, R_DIM, "behind");
 	put_spark(m, false, y, x + LABEL, spark);
-	(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TITLE, "%s  %s  %s", fmt_bytes(b, sizeof b, (double)s->lag_bytes),
-		   s->lag_s < 0 ? "?" : fmt_secs(t, sizeof t, s->lag_s), how);
+	(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TITLE, "%s  %s  %s%s", fmt_bytes(b, sizeof b, (double)s->lag_bytes),
+		   s->lag_s < 0 ? "?" : fmt_secs(t, sizeof t, s->lag_s), s->source_ok ? how : "", seen_ago(s, SIDE_SOURCE, ago, sizeof ago));
 	if (s->unsent_bytes >= 0)
 		(void)putf(y++, x + LABEL, width - LABEL, R_DIM, "of it not sent yet %s; source at %s, confirmed %s", fmt_bytes(u, sizeof u, (double)s->unsent_bytes),
 			   s->current_lsn, s->confirmed_lsn);
@@ -122,35 +149,54 @@ static int draw_disk(const struct watch_sample *s, int y, int x, int width)
 	return y + 1;
 }
 
-static int draw_facts(const struct watch_sample *s, int y, int x, int width)
+static int draw_slot(const struct watch_sample *s, int y, int x, int width)
 {
-	char b[32], t[32], worker[32] = "no worker";
+	char b[32], t[32], ago[48];
 
-	if (s->worker)
-		(void)snprintf(worker, sizeof worker, "worker %lld", (long long)s->worker);
+	if (unknown(s->source_seen_us, "slot", y, x, width))
+		return y + 1;
 	(void)put(y, x, LABEL, R_DIM, "slot");
-	int used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s%s%s, keeps %s of WAL; ", s->slot, s->wal_status[0] ? ", " : "", s->wal_status,
-			fmt_bytes(b, sizeof b, (double)s->held_bytes));
+	if (!s->slot_exists) {
+		(void)putf(y, x + LABEL, width - LABEL, R_BAD, "there is none of the name %s%s", s->slot, seen_ago(s, SIDE_SOURCE, ago, sizeof ago));
+		return y + 1;
+	}
+	int used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s%s%s, keeps %s of WAL%s; ", s->slot, s->wal_status[0] ? ", " : "", s->wal_status,
+			fmt_bytes(b, sizeof b, (double)s->held_bytes), seen_ago(s, SIDE_SOURCE, ago, sizeof ago));
 	if (s->safe_bytes < 0)
 		(void)put(y, x + LABEL + used, width - LABEL - used, R_DIM, "no limit but the disk");
 	else if (s->full_s < 0)
 		(void)putf(y, x + LABEL + used, width - LABEL - used, R_TEXT, "%s to its limit", fmt_bytes(t, sizeof t, (double)s->safe_bytes));
 	else
 		(void)putf(y, x + LABEL + used, width - LABEL - used, s->full_s < 86400 ? R_WARN : R_TEXT, "at this rate full in %s", fmt_secs(t, sizeof t, s->full_s));
-	y = draw_disk(s, y + 1, x, width);
+	return draw_disk(s, y + 1, x, width);
+}
+
+static int draw_target(const struct watch_sample *s, int y, int x, int width)
+{
+	char worker[32] = "no worker", ago[48];
+
+	if (unknown(s->target_seen_us, "target", y, x, width))
+		return y + 1;
+	if (s->worker)
+		(void)snprintf(worker, sizeof worker, "worker %lld", (long long)s->worker);
 	(void)put(y, x, LABEL, R_DIM, "target");
-	if (s->timeline > 0)
-		used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s, timeline %lld%s%s", worker, (long long)s->timeline, s->origin_lsn[0] ? ", has all up to " : "",
-			    str_eq(s->origin_lsn, "0/0") ? "its copy" : s->origin_lsn);
-	else
-		used = putf(y, x + LABEL, width - LABEL, R_TEXT, "%s; this role may not see more", worker);
+	int used = s->timeline > 0 ? putf(y, x + LABEL, width - LABEL, R_TEXT, "%s, timeline %lld%s%s", worker, (long long)s->timeline, s->origin_lsn[0] ? ", has all up to " : "",
+					  str_eq(s->origin_lsn, "0/0") ? "its copy" : s->origin_lsn)
+		: putf(y, x + LABEL, width - LABEL, R_TEXT, s->sub_exists ? "%s; this role may not see more" : "there is no subscription%.0s", worker);
 	if (s->apply_errors >= 0)
-		(void)putf(y, x + LABEL + used, width - LABEL - used, s->apply_errors > 0 ? R_WARN : R_DIM, "; errors so far: %lld", (long long)s->apply_errors);
-	y++;
+		used += putf(y, x + LABEL + used, width - LABEL - used, s->apply_errors > 0 ? R_WARN : R_DIM, "; errors so far: %lld", (long long)s->apply_errors);
+	(void)put(y, x + LABEL + used, width - LABEL - used, R_DIM, seen_ago(s, SIDE_TARGET, ago, sizeof ago));
+	return y + 1;
+}
+
+static int draw_facts(const struct watch_sample *s, int y, int x, int width)
+{
+	y = draw_slot(s, y, x, width);
+	y = draw_target(s, y, x, width);
 	if (s->sequences_behind > 0)
 		(void)putf(y++, x + LABEL, width - LABEL, R_DIM, s->sequences_behind == 1 ? "%lld sequence is behind: replication does not carry it" : "%lld sequences are behind: replication does not carry them",
 			   (long long)s->sequences_behind);
-	if (s->writer[0]) {
+	if (s->writer[0] && s->source_ok) {
 		(void)put(y, x, LABEL, R_DIM, "writes");
 		(void)put(y++, x + LABEL, width - LABEL, R_WARN, s->writer);
 	}
@@ -249,6 +295,8 @@ static int draw_way_back(const struct model *m, const struct watch_sample *s, in
 	char b[32], t[32], how[64];
 	int spark = width / 3;
 
+	if (unknown(s->target_seen_us, "way back", y, x, width))
+		return y + 1;
 	(void)put(y, x, LABEL, R_DIM, "way back");
 	if (!s->way_back) {
 		(void)put(y++, x + LABEL, width - LABEL, R_DIM, "none: what is written from now on is on the target alone");
