@@ -147,10 +147,10 @@ static enum err_code write_some(struct session *to, const struct seqs *l, size_t
 	return rc;
 }
 
-/* Both sides work at the same time; there: not asked when it is NULL. */
+/* Both sides work at the same time. */
 static enum err_code read_both(struct run *r, struct session *from, struct session *to, struct seqs *l, struct seqs *there, struct err *err)
 {
-	enum err_code rc = there ? ask_called(r, to, false, err) : ERR_OK;
+	enum err_code rc = ask_called(r, to, false, err);
 
 	if (rc == ERR_OK)
 		rc = ask_called(r, from, r->cutover->link.from == SIDE_SOURCE, err);
@@ -158,13 +158,36 @@ static enum err_code read_both(struct run *r, struct session *from, struct sessi
 		rc = take_called(from, l, err);
 	for (size_t next = 0; rc == ERR_OK && next < l->n;)
 		rc = read_some(from, l, &next, err);
-	if (rc == ERR_OK && there)
+	if (rc == ERR_OK)
 		rc = take_called(to, there, err);
-	if (rc != ERR_OK && there) { /* in the middle of an answer, perhaps: not for the next caller */
+	if (rc != ERR_OK) { /* in the middle of an answer, perhaps: not for the next caller */
 		session_close(r->control[r->cutover->link.to]);
 		r->control[r->cutover->link.to] = NULL;
 	}
 	return rc;
+}
+
+#define MISSING_SHOWN 6
+
+/* Before anybody waits: they were made after the copy. */
+static enum err_code all_there(const struct run *r, const struct seqs *l, const struct seqs *there, struct err *err)
+{
+	const struct link *way = &r->cutover->link;
+	struct str names = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!find(there, l->v[i].name) && n++ < MISSING_SHOWN)
+			str_addf(&names, "%s%s", names.len ? ", " : "", l->v[i].name);
+	if (n > MISSING_SHOWN)
+		str_addf(&names, " and %zu more", n - MISSING_SHOWN);
+	if (n > 0) {
+		err_set(err, ERR_BLOCKED, "the %s has sequences that the %s does not: %s", side_name(way->from), side_name(way->to), str_text(&names));
+		(void)err_hint(err, "make them on the %s, too (CREATE SEQUENCE, or the table they belong to%s), then start again", side_name(way->to),
+			       way->back ? "; it is closed, so SET default_transaction_read_only = off first" : "");
+	}
+	str_fini(&names);
+	return n > 0 ? err->code : ERR_OK;
 }
 
 enum err_code work_sequences(struct run *r, const void *arg, struct err *err)
@@ -179,7 +202,9 @@ enum err_code work_sequences(struct run *r, const void *arg, struct err *err)
 	if (rc == ERR_OK)
 		rc = cutover_on(r, r->cutover->link.to, &to, err);
 	if (rc == ERR_OK)
-		rc = read_both(r, from, to, &l, r->cutover->primed ? &there : NULL, err);
+		rc = read_both(r, from, to, &l, &there, err);
+	if (rc == ERR_OK)
+		rc = all_there(r, &l, &there, err);
 	todo = changed(&l, r->cutover->primed, &there);
 	for (size_t i = 0; rc == ERR_OK && i < todo.n; i += WRITE_CHUNK) {
 		rc = write_some(to, &todo, i, err);

@@ -41,6 +41,11 @@ tests/lab/load start w a shop --clients 4 --rate 200
 ok 'the target follows' exits 0 pgusher run back --yes
 ok 'nothing to roll back yet' exits 3 pgusher rollback back --confirm shop
 ok 'nothing to finalize yet' exits 3 pgusher finalize back --confirm shop
+lab psql a shop -qc 'CREATE SEQUENCE q."made Later"'
+ok 'a sequence that the target lacks: no cutover' exits 3 pgusher cutover back --confirm shop
+ok 'it is named' says back 'the source has sequences that the target does not: q."made Later"'
+ok 'nobody was made to wait' says back 'everything is as before'
+lab psql b shop -qc 'CREATE SEQUENCE q."made Later"'
 ok 'cut over' exits 0 pgusher cutover back --confirm shop
 echo "# cutover: $(ms)"
 ok 'cut over: the source refuses writes' refuses a
@@ -56,6 +61,11 @@ ok 'cutover again: nothing more to do' exits 0 pgusher cutover back --confirm sh
 ok 'an abort is refused' exits 3 pgusher cutover back --abort
 ok 'still the target is the primary' writes b
 sleep 1
+lab psql b shop -qc 'CREATE SEQUENCE q.later'
+taken=$(exactly b)
+ok 'a sequence that the old source lacks: no rollback' exits 3 pgusher rollback back --confirm shop
+ok 'that one is named' says back 'the target has sequences that the source does not: q.later'
+lab psql a shop -q -c 'SET default_transaction_read_only = off' -c 'CREATE SEQUENCE q.later'
 ok 'rolled back' exits 0 pgusher rollback back --confirm shop
 echo "# rollback: $(ms)"
 ok 'rolled back: the target refuses writes' refuses b
