@@ -90,25 +90,19 @@ static enum err_code find_left(struct attempt *a, struct model **out, struct err
 	return rc;
 }
 
-/* How old, how large, and what runs; the last is ended, as nobody else works on it. */
-static enum err_code look_closer(struct attempt *a, const struct model *seen, bool found, struct leftover *l, struct err *err)
+/* How old, how large, and what still runs. */
+static enum err_code look_closer(struct attempt *a, const struct model *seen, const char *theirs, struct leftover *l, struct err *err)
 {
 	struct plan *none = plan_new("look at what was left");
 	struct run r;
-	char *id = attempt_new_id(), *theirs = !found && seen->begin && seen->begin->id ? attempt_app_name(a->m, seen->begin->id) : NULL;
-	enum err_code rc = ERR_OK;
+	char *id = attempt_new_id();
 
 	attempt_init_run(&r, a, none, NULL, id);
 	leftover_look(&r, seen, theirs, l);
 	run_release(&r, false);
-	if (theirs && model_unfinished(seen) && !cancel_raised(a->cancel)) {
-		attempt_quiet(a->route, seen);
-		rc = leftover_end_processes(theirs, err);
-	}
 	plan_free(none);
-	free(theirs);
 	free(id);
-	return cancel_raised(a->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
+	return cancel_raised(a->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : ERR_OK;
 }
 
 /* What was found becomes the story of an attempt that begins with it. */
@@ -141,13 +135,13 @@ static enum err_code nothing_there(struct attempt *a, struct err *err)
 }
 
 /* From the question to the last word; the journal is open. */
-static enum err_code remove_all(struct attempt *a, const struct model *seen, bool found, const struct leftover *l, char **id, struct err *err)
+static enum err_code remove_all(struct attempt *a, const struct model *seen, bool found, const struct leftover *l, const char *theirs, char **id, struct err *err)
 {
 	struct plan *p = NULL;
 	struct run r = {0};
 	struct err ignored;
 
-	if (cleanup_plan(&p, a->m, seen, l, &ignored) != ERR_OK)
+	if (cleanup_plan(&p, a->m, seen, l, theirs, &ignored) != ERR_OK)
 		return ERR_OK;
 	enum err_code rc = attempt_begin(a, found ? NULL : seen, id, err);
 	if (rc == ERR_OK && found)
@@ -176,15 +170,16 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 		return rc;
 	if (!seen)
 		return nothing_there(a, err);
+	char *theirs = !found && seen->begin && seen->begin->id ? attempt_app_name(a->m, seen->begin->id) : NULL;
 	a->sink->dir = migration_state_dir(a->m);
 	rc = journal_open(&a->sink->j, a->sink->dir, err);
 	if (rc == ERR_OK)
 		rc = attempt_take_story(a, found ? NULL : seen, err);
 	bool opened = rc == ERR_OK;
 	if (rc == ERR_OK)
-		rc = look_closer(a, seen, found, &l, err);
+		rc = look_closer(a, seen, theirs, &l, err);
 	if (rc == ERR_OK)
-		rc = remove_all(a, seen, found, &l, &id, err);
+		rc = remove_all(a, seen, found, &l, theirs, &id, err);
 	if (opened && rc != ERR_OK && id)
 		rc = say_what_stays(a, rc, err);
 	if (opened && rc == ERR_OK) {
@@ -193,6 +188,7 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 		(void)sink_emit(a->sink, event_dup(seen->end), &ignored);
 	}
 	leftover_fini(&l);
+	free(theirs);
 	free(id);
 	attempt_forget(seen);
 	attempt_close(a);

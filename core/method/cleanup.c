@@ -70,7 +70,24 @@ static void remove_left(struct plan *p, struct step *st, const struct migration 
 		a->removes = xstrdup(left->id);
 }
 
-enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, struct err *err)
+/*
+ * It was cut over, and can be rolled back. A side that does not answer may have anything: then what the other one has of the way back
+ * counts, where nothing is written down; an interrupted cutover writes its parts down before anything is over.
+ */
+static bool has_way_back(const struct model *seen)
+{
+	bool there = false;
+
+	for (size_t i = 0; i < seen->left.n; i++) {
+		const struct event *e = seen->left.v[i].last;
+		bool part = str_starts(e->id, "back-slot:") || str_starts(e->id, "back-publication:");
+		if (!seen->left.v[i].removed)
+			there |= (str_starts(e->id, "back-subscription:") && !str_eq(e->title, LEFT_MAYBE)) || (part && str_eq(e->title, LEFT_FOUND));
+	}
+	return there;
+}
+
+enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err)
 {
 	struct str list = {0};
 	const char *database = NULL;
@@ -87,15 +104,13 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		str_addf(&list, "%s%s%s%s%s%s: %s", n++ ? "\n" : "", str_eq(e->title, LEFT_FOUND) || str_eq(e->title, LEFT_MAYBE) || !e->title ? e->id : e->title, *about ? " (" : "", about, *about ? ")" : "",
 			 str_starts(e->id, "dump:") || (e->title && strstr(e->title, " on the ")) ? "" : str_eq(e->text, "source") ? " on the source" : " on the target", e->sql ? e->sql : e->id);
 	}
-	if (n == 0) {
+	if (n == 0 && !(theirs && l && l->running > 0)) {
 		str_fini(&list);
 		return err_set(err, ERR_BLOCKED, "the attempt left nothing behind");
 	}
 	for (size_t i = 0; l && i < l->beside.n; i++)
 		str_addf(&list, "\n%s", l->beside.v[i]);
-	bool way_back = false;
-	for (size_t i = 0; i < seen->left.n; i++)
-		way_back |= !seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, "back-subscription:") && !str_eq(seen->left.v[i].last->title, LEFT_MAYBE);
+	bool way_back = has_way_back(seen);
 	char *title = xasprintf("%s: clean up", m->name);
 	struct plan *p = plan_new(title);
 	struct step *st = plan_step(p, "cleanup", "remove what the attempt left",
@@ -107,6 +122,12 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		database = m->end[SIDE_SOURCE].dbname;
 	}
 	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?" : "Remove all of this?", str_text(&list), database);
+	if (theirs) { /* what still writes would make anew what is removed */
+		char *own = xstrdup(theirs), *sql = xasprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '%s';\n-- and kill what was started here with it in its environment", theirs);
+		strv_take(&p->owned, own);
+		step_work(st, HERE, "end what still runs of the attempt", leftover_end, own, sql)->first = true;
+		free(sql);
+	}
 	for (size_t i = seen->left.n; i-- > 0;)
 		if (to_go(&seen->left.v[i]))
 			remove_left(p, st, m, seen, seen->left.v[i].last);

@@ -6,7 +6,10 @@
 #include "pg/facts.h"
 #include "plan/plan.h"
 
-/* l: what more is to be told of it; NULL: nothing. ERR_BLOCKED: nothing is left. */
-enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, struct err *err);
+/*
+ * l: what more is to be told of it; NULL: nothing. theirs: application_name of the attempt, what still runs of it is ended first; NULL: not
+ * known. ERR_BLOCKED: nothing is left.
+ */
+enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err);
 
 #endif

@@ -56,6 +56,7 @@ static void take_row(struct leftover *l, const struct model *seen, enum side sid
 		{"database", {{NULL, NULL}, {"database:", "content:"}}},
 	};
 
+	l->running += str_eq(cell(res, row, 0), "theirs");
 	if (str_eq(cell(res, row, 0), "theirs"))
 		strv_addf(&l->beside, "a session on the %s, which is ended: %s", side_name(side), cell(res, row, 2));
 	else if (str_eq(cell(res, row, 0), "session"))
@@ -195,6 +196,7 @@ static void tell(void *arg, long pid)
 	char name[64], path[64], age[32];
 	struct stat st;
 
+	t->l->running += t->theirs;
 	name_of(pid, name, sizeof name);
 	(void)snprintf(path, sizeof path, "/proc/%ld", pid);
 	double s = stat(path, &st) == 0 ? (double)clock_wall_us() / 1e6 - (double)st.st_mtime : 0;
@@ -207,7 +209,7 @@ static void end_one(void *arg, long pid)
 	(void)kill((pid_t)pid, *(int *)arg);
 }
 
-enum err_code leftover_end_processes(const char *theirs, struct err *err)
+static enum err_code end_processes(const char *theirs, struct err *err)
 {
 	int sig = SIGTERM;
 	int64_t end = clock_deadline(2 * END_MS);
@@ -249,17 +251,22 @@ static void look_for_keys(struct run *r, const struct model *seen, struct leftov
 
 /* ---- all of it ---- */
 
+static unsigned sides_of(const struct migration *m)
+{
+	if (m->dump.dump_only)
+		return 1u << SIDE_SOURCE;
+	if (m->dump.use_file && str_empty(m->end[SIDE_SOURCE].host) && str_empty(m->end[SIDE_SOURCE].service))
+		return 1u << SIDE_TARGET;
+	return 1u << SIDE_TARGET | 1u << SIDE_SOURCE;
+}
+
 void leftover_look(struct run *r, const struct model *seen, const char *theirs, struct leftover *out)
 {
-	unsigned sides = 1u << SIDE_TARGET | 1u << SIDE_SOURCE;
+	unsigned sides = sides_of(r->m);
 	struct telling t = {.l = out, .theirs = theirs != NULL};
 	char *mark = theirs ? xasprintf("PGAPPNAME=%s", theirs) : xasprintf("PGAPPNAME=pgusher %.32s ", r->m->name);
 
 	*out = (struct leftover){0};
-	if (r->m->dump.dump_only)
-		sides = 1u << SIDE_SOURCE;
-	else if (r->m->dump.use_file && str_empty(r->m->end[SIDE_SOURCE].host) && str_empty(r->m->end[SIDE_SOURCE].service))
-		sides = 1u << SIDE_TARGET;
 	for (size_t i = 0; i < seen->left.n; i++) {
 		const struct model_item *it = &seen->left.v[i];
 		char age[32];
@@ -275,6 +282,19 @@ void leftover_look(struct run *r, const struct model *seen, const char *theirs, 
 	look_for_keys(r, seen, out);
 	(void)each_process(mark, tell, &t);
 	free(mark);
+}
+
+enum err_code leftover_end(struct run *r, const void *theirs, struct err *err)
+{
+	struct err ignored;
+
+	for (int i = 0; i < 2; i++) {
+		session_close(r->control[i]); /* of the same name */
+		r->control[i] = NULL;
+		if ((sides_of(r->m) & (1u << i)) && r->reach(r->arg, (enum side)i, &ignored) == ERR_OK) /* one that is away is found so by whoever needs it */
+			(void)run_sweep(&r->m->end[i], (enum side)i, theirs, &ignored);
+	}
+	return cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : end_processes(theirs, err);
 }
 
 void leftover_fini(struct leftover *l)

@@ -311,7 +311,7 @@ static enum err_code run_step(struct run *r, const struct step *s, struct err *e
 	struct err first = {0};
 	for (size_t i = 0; i < s->n && rc == ERR_OK; i++) {
 		rc = cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : run_action(r, s, i, err);
-		if (rc == ERR_OK || rc == ERR_CANCELLED || !s->try_all || s->actions[i].kind == ACT_HOLD)
+		if (rc == ERR_OK || rc == ERR_CANCELLED || !s->try_all || s->actions[i].first || s->actions[i].kind == ACT_HOLD)
 			continue;
 		first = first.code ? first : *err;
 		rc = ERR_OK;

@@ -49,6 +49,7 @@ struct action {
 	bool own_transaction;   /* SQL that may not run in a transaction block (CREATE DATABASE): told apart in scripts */
 	bool keep_output;       /* a command's standard output is kept for the next work (run.h), not logged */
 	bool may_repeat;        /* SQL that does no harm when it runs twice: after a lost connection it does, once, on a new one */
+	bool first;             /* when it fails, a step that tries all tries no more */
 	bool on_error_note;     /* a failure is an EV_ISSUE that needs attention, and the run goes on */
 };
 
