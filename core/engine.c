@@ -12,11 +12,11 @@
 #include "endpoint_test.h"
 #include "host/password.h"
 #include "journal/journal.h"
+#include "names.h"
 #include "pg/session.h"
 #include "queue.h"
 #include "route.h"
 #include "sink.h"
-#include "pg/logical.h"
 #include "pg/tables.h"
 
 struct kept_plan { struct kept_plan *next; struct plan *p; };
@@ -160,6 +160,11 @@ static void on_again(void *arg, enum side side, const struct patience *p, int le
 	post(arg, event_again(side_name(side), why->msg, left_s, p->tries + 1, p->of));
 }
 
+static void on_both(void *arg, const struct facts *src, const struct facts *dst)
+{
+	names_settle(&((struct engine *)arg)->m, src, dst);
+}
+
 static enum err_code on_reach(void *arg, enum side side, struct err *err)
 {
 	return route_open(&((struct engine *)arg)->route, side, err);
@@ -194,7 +199,7 @@ static enum err_code survey(struct engine *e, bool findings, struct err *err)
 {
 	enum err_code free_rc = not_held(e, err);
 
-	const struct gather_hooks hooks = {.facts = on_facts, .finding = findings ? on_finding : no_finding, .blame = on_blame, .again = on_again, .reach = on_reach, .arg = e};
+	const struct gather_hooks hooks = {.facts = on_facts, .finding = findings ? on_finding : no_finding, .both = on_both, .blame = on_blame, .again = on_again, .reach = on_reach, .arg = e};
 	char *app = xasprintf("pgusher %.32s", e->m.name);
 
 	forget_survey(e);
@@ -207,8 +212,6 @@ static enum err_code survey(struct engine *e, bool findings, struct err *err)
 		attempt_quiet(&e->route, seen);
 	if (rc == ERR_OK)
 		rc = gather(&e->box, app, &e->cancel, &hooks, err);
-	if (rc == ERR_OK)
-		subscription_adopt(&e->m, e->box.s.facts[SIDE_TARGET]);
 	e->box.s.unfinished = NULL;
 	attempt_forget(seen);
 	free(app);
@@ -401,6 +404,8 @@ static enum err_code watch(struct engine *e, struct err *err)
 
 	if (rc == ERR_OK)
 		rc = ask_passwords(e, err);
+	if (rc == ERR_OK)
+		rc = names_ask(&e->m, &e->route, &e->cancel, false, err);
 	return rc == ERR_OK ? attempt_watch(&a, err) : rc;
 }
 
@@ -438,6 +443,8 @@ static enum err_code cleanup(struct engine *e, struct err *err)
 
 	if (rc == ERR_OK)
 		rc = ask_passwords(e, err);
+	if (rc == ERR_OK)
+		rc = names_ask(&e->m, &e->route, &e->cancel, true, err);
 	if (rc == ERR_OK)
 		rc = attempt_cleanup(&a, err);
 	forget_survey(e);

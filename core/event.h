@@ -21,7 +21,7 @@ enum event_kind {
 	EV_PLAN,    /* the plan that will run. one per step: id step id, title, text why, sql what it will do, n index, of count */
 	EV_STEP,    /* id step id, state, text detail or error, hint next step, ms duration */
 	EV_ACTION,  /* id "step/2", state, title, where (text), sql command or statement, ms, n rows */
-	EV_LEFT,    /* something will exist from now on. id name, title what, text where, sql how to remove it */
+	EV_LEFT,    /* something will exist from now on. id name, title what, text where, sql how to remove it, why the subscription it is a part of when that was taken over */
 	EV_REMOVED, /* and is gone again. id name */
 	EV_ISSUE,   /* a tool or server complaint. verdict INFO harmless / WARN needs attention, title object, text message, sql, hint, why step id */
 	EV_PROOF,   /* one table's proof. id "schema.table", state done equal | failed differs | skipped, n source rows, of target rows, text detail, needed and hint the checksums of source and target, why step id */

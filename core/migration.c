@@ -105,9 +105,10 @@ void migration_copy(struct migration *to, const struct migration *from)
 		m.hooks.argv[i] = (struct strv){0};
 		strv_copy(&m.hooks.argv[i], &from->hooks.argv[i]);
 	}
-	m.sub.tables = m.sub.schemas = (struct strv){0};
+	m.sub.tables = m.sub.schemas = m.sub.publications = (struct strv){0};
 	strv_copy(&m.sub.tables, &from->sub.tables);
 	strv_copy(&m.sub.schemas, &from->sub.schemas);
+	strv_copy(&m.sub.publications, &from->sub.publications);
 	char **slots[] = {&m.tools_bindir, &m.state_dir, &m.dump.compress, &m.dump.dir, &m.dump.use_file,
 			  &m.dump.maintenance_work_mem, &m.theme, &m.ini_path, &m.sub.name, &m.sub.publication, &m.sub.slot,
 			  &m.sub.role, &m.sub.source_host, &m.sub.source_port, &m.sub.target_host, &m.sub.target_port, &m.sub.streaming, &m.sub.synchronous_commit, &m.sub.adopt,
@@ -137,6 +138,7 @@ void migration_fini(struct migration *m)
 	strv_fini(&m->dump.exclude_schemas);
 	strv_fini(&m->sub.tables);
 	strv_fini(&m->sub.schemas);
+	strv_fini(&m->sub.publications);
 	*m = (struct migration){0};
 }
 

@@ -67,6 +67,7 @@ struct subscription_options {
 	bool all_tables;                 /* the publication is FOR ALL TABLES, those that are made later too */
 	bool via_root;                   /* partitions' rows are sent as their parent's */
 	char *adopt;                     /* a subscription that somebody made by hand; NULL: ours is made */
+	struct strv publications;        /* engine: all that it has, .publication first (pg/adopted.h); empty: not known. Never written */
 };
 
 struct cutover_options {

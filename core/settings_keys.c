@@ -63,7 +63,7 @@ static const struct setting keys[] = {
 	{"subscription", "all_tables", T_BOOL, M(sub.all_tables), 0, 0, "no",
 	 "publish FOR ALL TABLES, those made later too (needs a superuser; a new one must be made on the target first)"},
 	{"subscription", "via_root", T_BOOL, M(sub.via_root), 0, 0, "no", "send the rows of partitions as their parent's (13 and newer)"},
-	{"subscription", "adopt", T_TEXT, M(sub.adopt), 0, 0, NULL, "take over this subscription of the target, which somebody made by hand: check it, watch it"},
+	{"subscription", "adopt", T_TEXT, M(sub.adopt), 0, 0, NULL, "take over this subscription of the target, which somebody made by hand: check it, watch it, cut it over"},
 	{"cutover", "max_lag", T_BYTES, M(cut.max_lag_bytes), 0, INT64_C(1) << 50, "16MB", "a cutover begins when the target is no further behind: a number with kB, MB or GB"},
 	{"cutover", "max_outage", T_INT, M(cut.max_outage_s), 1, 86400, "60", "seconds for which writers may wait or be refused, then all is taken back; hold and hand_over do not count"},
 	{"cutover", "hold", T_BOOL, M(cut.hold), 0, 0, "no", "after the hand-over, wait until the operator says that the application points to the new address"},

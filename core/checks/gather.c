@@ -95,8 +95,8 @@ static void try_route(struct reader *r)
 /* What is moved, and what hangs on the rest. */
 static enum err_code choose(struct reader *r, struct session *s)
 {
-	if (r->m->sub.adopt) /* the target knows: see take_result */
-		return ERR_OK;
+	if (r->m->sub.adopt) /* the target knows, or both: see gather */
+		return facts_read_published(r->facts, s, &r->err);
 	choice_mark(r->m, r->facts, NULL);
 	char *left_out = choice_left_out(r->facts);
 	enum err_code rc = str_eq(left_out, "{}") ? ERR_OK : facts_read_left_out(r->facts, s, left_out, &r->err);
@@ -453,6 +453,8 @@ enum err_code gather(struct survey_box *b, const char *app, struct cancel *cance
 			left--;
 			take_result(b, &r[i], &have, hooks);
 			if (left == 0) {
+				if (hooks->both)
+					hooks->both(hooks->arg, r[SIDE_SOURCE].facts, r[SIDE_TARGET].facts);
 				if (b->s.m->sub.adopt && r[SIDE_SOURCE].facts && r[SIDE_TARGET].facts)
 					choice_mark(b->s.m, r[SIDE_SOURCE].facts, r[SIDE_TARGET].facts);
 				choose_tools(b);

@@ -10,6 +10,8 @@
 struct gather_hooks {
 	void (*facts)(void *arg, enum side side, const struct facts *f);
 	void (*finding)(void *arg, struct finding *f); /* may keep it: it is emptied by moving, then freed by gather */
+	/* Both sides were read, or could not be (NULL), and nothing that needs both was judged yet: names may be filled in. May be NULL. */
+	void (*both)(void *arg, const struct facts *src, const struct facts *dst);
 	/* A connection to a side failed: may say better why. May be NULL. */
 	void (*blame)(void *arg, enum side side, struct err *err);
 	/* A side does not answer, and is asked again in left_s seconds; 0: now, or no more. Each second. May be NULL. */

@@ -7,28 +7,12 @@
 #define SRC(s) ((s)->facts[SIDE_SOURCE])
 #define DST(s) ((s)->facts[SIDE_TARGET])
 
-/* On the source. Of a subscription that is taken over the target knows it, as long as that is there. Caller frees; NULL: none. */
-static char *publication_of(const struct survey *s)
-{
-	const struct facts *t = DST(s);
-	const char *adopt = s->m->sub.adopt;
-	struct strv words = {0}; /* slot, publications */
-
-	for (size_t i = 0; adopt && t && i < t->n_objects && words.n == 0; i++)
-		if (str_eq(t->objects[i].kind, "subscription here") && str_eq(t->objects[i].name, adopt))
-			facts_array(&words, t->objects[i].detail);
-	char *name = words.n > 1 ? xstrdup(words.v[1]) : s->m->sub.publication ? xstrdup(s->m->sub.publication) : NULL;
-	strv_fini(&words);
-	return name;
-}
-
+/* By the first publication, which carries the word; of a subscription that is taken over its names have been found (pg/adopted.h). */
 static enum phase phase_of(const struct survey *s)
 {
-	char *publication = s->m->method == METHOD_SUBSCRIPTION ? publication_of(s) : NULL;
-	enum phase p = publication && SRC(s) ? phase_in(SRC(s), publication) : PHASE_NONE;
+	bool follows = s->m->method == METHOD_SUBSCRIPTION && s->m->sub.publication;
 
-	free(publication);
-	return p;
+	return follows && SRC(s) ? phase_in(SRC(s), s->m->sub.publication) : PHASE_NONE;
 }
 
 /* The target may be in use: whoever drops it must not be led there. */
@@ -66,20 +50,26 @@ void check_moved(const struct survey *s, struct finding *f)
 /* A filter keeps rows back, a list columns: what is not sent is on the source alone, and stays there. */
 void check_partly(const struct survey *s, struct finding *f)
 {
-	char *publication = publication_of(s);
+	struct strv publications = {0}, partly = {0};
 	bool rows = false;
 
 	finding_is(f, VERDICT_OK, "the publication sends every row and column");
-	for (size_t i = 0; publication && SRC(s) && i < SRC(s)->n_objects; i++) {
+	strv_copy(&publications, &s->m->sub.publications); /* of what is taken over: nothing else is looked at by this check */
+	for (size_t i = 0; SRC(s) && i < SRC(s)->n_objects; i++) {
 		const struct fact_object *o = &SRC(s)->objects[i];
-		if (!str_eq(o->kind, "partly published") || !str_eq(o->name, publication))
+		if (!str_eq(o->kind, "partly published") || !strv_has(&publications, o->name))
 			continue;
+		if (!strv_has(&partly, o->name))
+			strv_add(&partly, o->name);
 		strv_add(&f->names, o->detail);
 		rows |= o->bytes != 0;
 	}
+	char *which = strv_join(&partly, ", ");
 	if (f->names.n > 0)
-		finding_is(f, VERDICT_WARN, "the publication %s sends a part only", publication);
-	free(publication);
+		finding_is(f, VERDICT_WARN, "the publication %s sends a part only", which);
+	free(which);
+	strv_fini(&partly);
+	strv_fini(&publications);
 	if (f->names.n == 0)
 		return;
 	finding_print(&f->needed, "all rows, all columns, and INSERT, UPDATE, DELETE and TRUNCATE");

@@ -560,18 +560,19 @@ void check_adopt(const struct survey *s, struct finding *f)
 		finding_is(f, VERDICT_BLOCK, "parts of the subscription %s are not on the source", s->m->sub.adopt);
 		finding_print(&f->why, "without its slot changes are lost; a publication that is not there is only warned of, and replicates nothing");
 		finding_print(&f->fix, "is this the source that the subscription reads from? Else begin again from a copy");
-	} else if (words.n > 2) {
-		strv_copy(&f->names, &words);
-		finding_is(f, VERDICT_BLOCK, "the subscription %s has several publications", s->m->sub.adopt);
-		finding_print(&f->needed, "one, which can be compared and cut over as a whole");
-		finding_print(&f->fix, "put the tables into one of them on the source, then ALTER SUBSCRIPTION ... SET PUBLICATION on the target");
 	} else {
+		struct strv publications = {0};
+		for (size_t i = 1; i < words.n; i++)
+			strv_add(&publications, words.v[i]);
+		char *list = strv_join(&publications, ", ");
 		not_followed(s, &f->names);
 		finding_is(f, VERDICT_WARN, "the subscription %s was made by somebody else", s->m->sub.adopt);
-		finding_print(&f->found, "slot %s%s%s", words.n ? words.v[0] : "", enabled ? "" : "; it is DISABLED, and its slot fills the source's disk meanwhile",
+		finding_print(&f->found, "slot %s, publication%s %s%s%s", words.n ? words.v[0] : "", words.n > 2 ? "s" : "", list, enabled ? "" : "; it is DISABLED, and its slot fills the source's disk meanwhile",
 			      f->names.n ? "; tables of the source that it does not have" : "");
 		finding_print(&f->why, "when it was made with copy_data = false on a dump that no slot waited for, rows are missing, and no LSN can tell");
 		finding_print(&f->fix, "accept, watch it, and compare with pgusher verify when the writers pause, before anybody relies on the target; a cutover compares every row, and refuses without");
+		free(list);
+		strv_fini(&publications);
 	}
 	strv_fini(&words);
 }

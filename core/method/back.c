@@ -38,23 +38,23 @@ enum err_code work_back_role(struct run *r, const void *arg, struct err *err)
 	return replication_role(r, &l, err);
 }
 
-/* The same tables that come from the source, by name. */
+/* The same tables that come from the source, by name; of several publications each once. */
 enum err_code work_back_publication(struct run *r, const void *arg, struct err *err)
 {
+	char *array = link_publications_array(r->m, &r->cutover->link);
 	struct link l;
 	struct session *s;
 	struct str sql = {0};
 	PGresult *res;
 
 	(void)arg;
-	if (handed(r))
-		return ERR_OK;
 	link_back(&l, r->m);
-	enum err_code rc = cutover_on(r, r->cutover->link.from, &s, err);
-	if (rc == ERR_OK)
-		rc = exec1(s, "SELECT t.schemaname, t.tablename, coalesce(to_jsonb(p) ->> 'pubviaroot', 'false') = 'true' FROM pg_publication_tables t"
-			" JOIN pg_publication p USING (pubname) WHERE pubname = $1 ORDER BY 1, 2", r->cutover->link.publication, 0, &res, err);
-	if (rc != ERR_OK)
+	enum err_code rc = handed(r) ? ERR_OK : cutover_on(r, r->cutover->link.from, &s, err);
+	if (rc == ERR_OK && !handed(r))
+		rc = exec1(s, "SELECT t.schemaname, t.tablename, bool_or(coalesce(to_jsonb(p) ->> 'pubviaroot', 'false') = 'true') FROM pg_publication_tables t"
+			" JOIN pg_publication p USING (pubname) WHERE pubname = ANY ($1::text[]) GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2", array, 0, &res, err);
+	free(array);
+	if (rc != ERR_OK || handed(r))
 		return rc;
 	str_add(&sql, "CREATE PUBLICATION ");
 	sql_ident(&sql, l.publication);
@@ -62,9 +62,10 @@ enum err_code work_back_publication(struct run *r, const void *arg, struct err *
 		str_add(&sql, i ? ", ONLY " : " FOR TABLE ONLY ");
 		sql_qualified(&sql, cell(res, i, 0), cell(res, i, 1));
 	}
-	if (PQntuples(res) && cell_bool(res, 0, 2))
+	if (PQntuples(res) && cell_bool(res, 0, 2)) /* one of several is enough: it is about roots, and what has none in it goes by itself */
 		str_add(&sql, " WITH (publish_via_partition_root = true)");
 	PQclear(res);
+	phase_way_back_sql(&sql, r->m, &l);
 	rc = replication_publication(r, &l, str_text(&sql), err);
 	str_fini(&sql);
 	return rc;
@@ -273,7 +274,7 @@ enum err_code work_unlink(struct run *r, const void *arg, struct err *err)
 		rc = replication_drop_slot(r, f.from, f.slot, err);
 	if (rc == ERR_OK) {
 		removed(r, "slot", f.slot);
-		rc = f.own_role && !r->m->sub.adopt ? replication_drop_role(r, f.from, f.role, err) : ERR_OK;
+		rc = f.own_role ? replication_drop_role(r, f.from, f.role, err) : ERR_OK;
 	}
 	if (rc == ERR_OK)
 		removed(r, "replication-role", f.role);
@@ -311,17 +312,16 @@ void cutover_say_late(struct run *r, const struct link *l)
 		" FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)) m) t"
 		" WHERE NOT brought AND k IN ('I', 'U', 'D', 'T')";
 	struct session *s;
-	struct str name = {0};
+	char *names = link_publications_sql(r->m, l);
 	struct err err;
 	PGresult *res = NULL;
 
-	sql_ident(&name, l->publication);
-	const char *params[] = {l->slot, str_text(&name)};
+	const char *params[] = {l->slot, names};
 	if (cutover_on(r, l->from, &s, &err) != ERR_OK || cutover_flush(s, &err) != ERR_OK || session_exec(s, sql, 2, params, 10000, &res, &err) != ERR_OK)
 		run_note(r, "late writers", "the slot %s could not be read to see whether somebody wrote on the %s since it was closed: %s", l->slot, side_name(l->from), err.msg);
 	else if (cell_i64(res, 0, 0) > 0)
 		run_note(r, "late writers", "%s changes were made on the %s since it was closed, past default_transaction_read_only: the other side does not have them",
 			 cell(res, 0, 0), side_name(l->from));
 	PQclear(res);
-	str_fini(&name);
+	free(names);
 }

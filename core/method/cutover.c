@@ -172,9 +172,31 @@ bool cutover_handed(const struct run *r)
 
 /* ---- ready ---- */
 
+/* The server of one that is not there would only warn, and replicate nothing. */
+static enum err_code publications_there(struct run *r, const struct link *l, struct session *from, const char *array, struct err *err)
+{
+	char *missing = NULL;
+	const char *params[] = {array};
+	PGresult *res;
+	enum err_code rc = session_exec(from, "SELECT string_agg(x, ', ') FROM unnest($1::text[]) x WHERE NOT EXISTS (SELECT 1 FROM pg_publication WHERE pubname = x)", 1, params, 0, &res, err);
+
+	(void)r;
+	if (rc != ERR_OK)
+		return rc;
+	missing = PQgetisnull(res, 0, 0) ? NULL : xstrdup(cell(res, 0, 0));
+	PQclear(res);
+	if (missing) {
+		err_set(err, ERR_BLOCKED, "the subscription %s reads a publication that is not on the %s: %s", l->subscription, side_name(l->from), missing);
+		rc = err_hint(err, "ALTER SUBSCRIPTION ... SET PUBLICATION on the %s with those that are there, or create it", side_name(l->to));
+	}
+	free(missing);
+	return rc;
+}
+
 static enum err_code published_is_followed(struct run *r, const struct link *l, struct err *err)
 {
-	const char *pub[] = {l->publication}, *sub[] = {l->subscription};
+	char *array = link_publications_array(r->m, l);
+	const char *pub[] = {array}, *sub[] = {l->subscription};
 	struct session *from, *to;
 	PGresult *a = NULL, *b = NULL;
 	enum err_code rc = cutover_on(r, l->from, &from, err);
@@ -182,12 +204,16 @@ static enum err_code published_is_followed(struct run *r, const struct link *l, 
 	if (rc == ERR_OK)
 		rc = cutover_on(r, l->to, &to, err);
 	if (rc == ERR_OK)
-		rc = session_exec(from, "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1"
-			" ORDER BY (schemaname || '.' || tablename) COLLATE \"C\"", 1, pub, 0, &a, err);
+		rc = publications_there(r, l, from, array, err);
+	if (rc == ERR_OK)
+		rc = session_exec(from, "SELECT t FROM (SELECT DISTINCT schemaname || '.' || tablename AS t FROM pg_publication_tables WHERE pubname = ANY ($1::text[])) p"
+			" ORDER BY t COLLATE \"C\"", 1, pub, 0, &a, err);
 	if (rc == ERR_OK)
 		rc = session_exec(to, "SELECT n.nspname || '.' || c.relname, l.srsubstate = 'r' FROM pg_subscription_rel l"
 			" JOIN pg_subscription s ON s.oid = l.srsubid AND s.subname = $1 JOIN pg_class c ON c.oid = l.srrelid"
 			" JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY (n.nspname || '.' || c.relname) COLLATE \"C\"", 1, sub, 0, &b, err);
+	if (rc == ERR_OK && PQntuples(a) == 0)
+		rc = err_set(err, ERR_BLOCKED, "the %s publishes no table for the subscription %s", side_name(l->from), l->subscription);
 	for (int i = 0; rc == ERR_OK && i < PQntuples(a); i++)
 		if (i >= PQntuples(b) || strcmp(cell(a, i, 0), cell(b, i, 0)) != 0) {
 			err_set(err, ERR_BLOCKED, "the %s publishes %s, but the %s does not follow it", side_name(l->from), cell(a, i, 0), side_name(l->to));
@@ -200,6 +226,7 @@ static enum err_code published_is_followed(struct run *r, const struct link *l, 
 		}
 	PQclear(a);
 	PQclear(b);
+	free(array);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "method/hook.h"
 #include "method/operator.h"
 #include "method/readiness.h"
+#include "method/replication.h"
 #include "method/smoke.h"
 #include "method/subscription.h"
 #include "pg/session.h"
@@ -164,16 +165,19 @@ static void links_undo_sql(struct str *sql, const struct migration *m, bool publ
 		str_add(sql, ";\n");
 		link_undo_sql(sql, "slot", from->slot);
 		str_addc(sql, ';');
-		if (from->own_role && !m->sub.adopt) {
+		if (from->own_role) {
 			str_addc(sql, '\n');
 			link_undo_sql(sql, "role", from->role);
 			str_addc(sql, ';');
 		}
-		if (publications) {
+		struct strv all = {0};
+		link_publications(m, from, &all);
+		for (size_t k = 0; publications && k < all.n; k++) {
 			str_addc(sql, '\n');
-			link_undo_sql(sql, "publication", from->publication);
+			link_undo_sql(sql, "publication", all.v[k]);
 			str_addc(sql, ';');
 		}
+		strv_fini(&all);
 	}
 }
 
@@ -287,6 +291,8 @@ static struct plan *begin_cutover(const struct migration *m, struct cutover_arg 
 	strv_take(&p->owned, (char *)how);
 	(void)step_work(st, ON_SOURCE, "compare publication and subscription, catch up", work_ready, how,
 		"SELECT ... FROM pg_publication_tables;  -- equal to the target's pg_subscription_rel, all ready");
+	if (m->sub.adopt) /* the list may be longer than it was */
+		(void)step_work(st, ON_TARGET, "write down what belongs to the subscription now", work_adopt, how, "SELECT subslotname, subpublications FROM pg_subscription WHERE subname = ...");
 	subscription_keys_back(st, m); /* a run that was stopped has not: the target would be the primary without them */
 	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; can the operator's commands be run, may the application's role log in");
 	hold_move(st, m, &how->link, "Cut over now?", "becomes the primary. Until the hand-over it is taken back when anything fails");

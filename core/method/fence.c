@@ -11,12 +11,12 @@
 
 /* ---- soft fence ---- */
 
-static enum err_code lock_sql(struct session *s, const char *publication, struct str *sql, struct err *err)
+static enum err_code lock_sql(struct session *s, const char *publications, struct str *sql, struct err *err)
 {
-	const char *params[] = {publication};
+	const char *params[] = {publications};
 	PGresult *res;
-	enum err_code rc = session_exec(s, "SELECT p.schemaname, p.tablename, c.relkind FROM pg_publication_tables p"
-		" JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE p.pubname = $1 ORDER BY 1, 2", 1, params, 0, &res, err);
+	enum err_code rc = session_exec(s, "SELECT DISTINCT p.schemaname, p.tablename, c.relkind FROM pg_publication_tables p"
+		" JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE p.pubname = ANY ($1::text[]) ORDER BY 1, 2", 1, params, 0, &res, err);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -36,6 +36,7 @@ enum err_code cutover_prepare_fence(struct run *r, struct err *err)
 {
 	struct session_options opt = {.application_name = r->app};
 	struct cutover *c = r->cutover;
+	char *publications = link_publications_array(r->m, &c->link);
 	struct str sql = {0};
 
 	session_close(c->fence);
@@ -44,7 +45,8 @@ enum err_code cutover_prepare_fence(struct run *r, struct err *err)
 	if (rc == ERR_OK)
 		rc = session_open(&c->fence, &r->m->end[c->link.from], &opt, r->cancel, err);
 	if (rc == ERR_OK)
-		rc = lock_sql(c->fence, c->link.publication, &sql, err);
+		rc = lock_sql(c->fence, publications, &sql, err);
+	free(publications);
 	free(c->lock_sql);
 	c->lock_sql = str_take(&sql);
 	return rc;
@@ -236,7 +238,7 @@ enum err_code work_hard_fence(struct run *r, const void *arg, struct err *err)
 		rc = phase_setting(s, &c->before, err);
 	c->hard = true;
 	if (rc == ERR_OK)
-		rc = phase_write(s, r->m->end[c->link.from].dbname, c->link.publication, PHASE_FENCED, c->before, err);
+		rc = phase_write(s, r->m, &c->link, PHASE_FENCED, c->before, err);
 	if (rc == ERR_OK)
 		rc = cutover_end_sessions(r, c->link.from, err);
 	if (rc == ERR_OK && c->fence) /* nobody is left who waits behind the locks */

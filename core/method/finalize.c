@@ -19,11 +19,12 @@ static enum err_code left_on(struct run *r, enum side side, const struct link *f
 		"SELECT coalesce(string_agg(n, ', '), '') FROM (SELECT 'subscription ' || subname FROM pg_subscription WHERE subname IN ($1, $2)"
 		"  AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 		" UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE slot_name IN ($3, $4) AND database = current_database()"
-		" UNION ALL SELECT 'publication ' || pubname FROM pg_publication WHERE pubname IN ($5, $6)"
+		" UNION ALL SELECT 'publication ' || pubname FROM pg_publication WHERE pubname = ANY ($5::text[]) OR pubname = $6"
 		" UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname = $7) t (n)";
 	const struct link *own = side == SIDE_SOURCE ? f : b;
-	const char *params[] = {f->subscription, b->subscription, f->slot, b->slot, f->publication, b->publication,
-				own->own_role && !r->m->sub.adopt ? own->role : ""};
+	char *publications = link_publications_array(r->m, f);
+	const char *params[] = {f->subscription, b->subscription, f->slot, b->slot, publications, b->publication,
+				own->own_role ? own->role : ""};
 	struct session *s;
 	PGresult *res;
 	enum err_code rc = cutover_on(r, side, &s, err);
@@ -31,6 +32,7 @@ static enum err_code left_on(struct run *r, enum side side, const struct link *f
 	*names = NULL;
 	if (rc == ERR_OK)
 		rc = session_exec(s, sql, 7, params, 0, &res, err);
+	free(publications);
 	if (rc != ERR_OK)
 		return rc;
 	*names = xstrdup(cell(res, 0, 0));
@@ -97,6 +99,22 @@ static enum err_code closed_by_nobody(struct run *r, struct err *err)
 	return rc;
 }
 
+/* The first of several last, because it says how far this has come. */
+static enum err_code drop_publications(struct run *r, const struct link *l, struct err *err)
+{
+	struct strv all = {0};
+	enum err_code rc = ERR_OK;
+
+	link_publications(r->m, l, &all);
+	for (size_t i = all.n; i-- > 0 && rc == ERR_OK;) {
+		rc = replication_drop_publication(r, l->from, all.v[i], err);
+		if (rc == ERR_OK)
+			removed(r, l->back ? "back-publication" : "publication", all.v[i]);
+	}
+	strv_fini(&all);
+	return rc;
+}
+
 enum err_code work_finalize(struct run *r, const void *arg, struct err *err)
 {
 	struct stand st;
@@ -124,13 +142,10 @@ enum err_code work_finalize(struct run *r, const void *arg, struct err *err)
 	if (rc == ERR_OK)
 		rc = source == PHASE_CUT_OVER ? settle_old(r, &f, &st.at[SIDE_SOURCE], arg != NULL, err) : settle_old(r, &b, &st.at[SIDE_TARGET], arg != NULL, err);
 	if (rc == ERR_OK)
-		rc = replication_drop_publication(r, b.from, b.publication, err);
-	if (rc == ERR_OK) { /* last, because it says how far this has come */
-		removed(r, "back-publication", b.publication);
-		rc = replication_drop_publication(r, f.from, f.publication, err);
-	}
+		rc = drop_publications(r, &b, err);
+	if (rc == ERR_OK)
+		rc = drop_publications(r, &f, err);
 	if (rc == ERR_OK) {
-		removed(r, "publication", f.publication);
 		cutover_say_thawed(r, &f);
 		cutover_say_thawed(r, &b);
 		rc = nothing_left(r, &f, &b, err);

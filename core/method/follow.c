@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "method/cutover.h"
+#include "method/found.h"
 #include "method/replication.h"
 #include "pg/logical.h"
 #include "pg/phase.h"
@@ -264,6 +266,37 @@ enum err_code replication_drop_subscription(struct run *r, enum side side, const
 	return rc;
 }
 
+/*
+ * Its database is not there under its name: a publication goes with one that is dropped, and with one that is renamed, and from another
+ * database neither can be seen. Only where there is no other one it cannot be anywhere.
+ */
+static enum err_code publication_maybe(struct run *r, enum side side, const char *name, struct err *err)
+{
+	static const char others[] = "SELECT string_agg(quote_ident(datname), ', ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate AND datname <> current_database()";
+	const char *db = r->m->end[side].dbname;
+	char *id = xasprintf("%spublication:%s", side == SIDE_SOURCE ? "" : "back-", name), *list = NULL;
+	struct str undo = {0};
+	struct session *s;
+	enum err_code rc = run_session(r, side, r->m->end[side].maintenance_db, &s, err);
+
+	if (rc == ERR_OK)
+		rc = session_value(s, others, &list, err);
+	if (rc == ERR_OK && list) {
+		struct event *e = event_new(EV_LEFT, id);
+		link_undo_sql(&undo, "publication", name);
+		str_addf(&undo, "  -- if the database %s was renamed (one of %.200s), in it; dropped, it took this with it", db, list);
+		xreplace(&e->title, LEFT_MAYBE);
+		xreplace(&e->text, side_name(side));
+		e->sql = str_take(&undo);
+		run_emit(r, e);
+		err_set(err, ERR_SQL, "there is no database %s on the %s: whether its publication %s went with it cannot be seen", db, side_name(side), name);
+		rc = err_hint(err, "if it was renamed, give dbname its new name in the settings, and clean up again; if it was dropped, nothing is to be done");
+	}
+	free(list);
+	free(id);
+	return rc;
+}
+
 enum err_code replication_drop_publication(struct run *r, enum side side, const char *name, struct err *err)
 {
 	struct session *s;
@@ -271,7 +304,9 @@ enum err_code replication_drop_publication(struct run *r, enum side side, const 
 	struct phase_note note = {0};
 	enum err_code rc = reach_database(r, side, NULL, name, &s, &there, err);
 
-	if (rc == ERR_OK && there && side == SIDE_SOURCE) /* after a rollback the target's word may stand as it likes: finalize has read the source's */
+	if (rc == ERR_OK && !there)
+		return publication_maybe(r, side, name, err);
+	if (rc == ERR_OK && side == SIDE_SOURCE) /* after a rollback the target's word may stand as it likes: finalize has read the source's */
 		rc = phase_read(s, name, &note, err);
 	if (rc == ERR_OK && phase_unfinished(note.phase)) {
 		err_set(err, ERR_BLOCKED, "a cutover was interrupted: how the source is opened again stands on its publication %s", name);
@@ -280,7 +315,7 @@ enum err_code replication_drop_publication(struct run *r, enum side side, const 
 	phase_fini(&note);
 	if (rc != ERR_OK)
 		return rc;
-	return there ? with_name(s, "SET lock_timeout = '5s'; DROP PUBLICATION IF EXISTS ", name, "; RESET lock_timeout", err) : rc;
+	return with_name(s, "SET lock_timeout = '5s'; DROP PUBLICATION IF EXISTS ", name, "; RESET lock_timeout", err);
 }
 
 enum err_code replication_drop_role(struct run *r, enum side side, const char *name, struct err *err)
@@ -328,6 +363,7 @@ WORK_DROP(back_role, role, SIDE_TARGET)
 
 /* ---- one that somebody made by hand ---- */
 
+/* why: of which it is a part (names.h) */
 static void write_down(struct run *r, const char *kind, const char *what, const char *name)
 {
 	char *id = xasprintf("%s:%s", kind, name);
@@ -336,19 +372,32 @@ static void write_down(struct run *r, const char *kind, const char *what, const 
 
 	xreplace(&e->title, what);
 	xreplace(&e->text, str_eq(kind, "subscription") ? "target" : "source");
+	xreplace(&e->why, r->m->sub.adopt);
 	link_undo_sql(&undo, kind, name);
 	e->sql = str_take(&undo);
 	run_emit(r, e);
 	free(id);
 }
 
+/* Somebody changed its list of publications since the plan was made from it. */
+static bool same_publications(const struct run *r, const PGresult *res)
+{
+	const struct strv *known = &r->m->sub.publications;
+	bool same = (size_t)PQntuples(res) == known->n;
+
+	for (int i = 0; i < PQntuples(res) && same; i++)
+		same = strv_has(known, cell(res, i, 1));
+	return same;
+}
+
 enum err_code work_adopt(struct run *r, const void *arg, struct err *err)
 {
 	struct session *s;
 	PGresult *res;
-	enum err_code rc = run_session(r, SIDE_TARGET, NULL, &s, err);
 
-	(void)arg;
+	if (cutover_handed(r)) /* it is gone, on purpose */
+		return ERR_OK;
+	enum err_code rc = run_session(r, SIDE_TARGET, NULL, &s, err);
 	if (rc == ERR_OK)
 		rc = exec1(s, "SELECT coalesce(s.subslotname, ''), p FROM pg_subscription s, unnest(s.subpublications) p WHERE s.subname = $1"
 			" AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", r->m->sub.adopt, &res, err);
@@ -356,13 +405,17 @@ enum err_code work_adopt(struct run *r, const void *arg, struct err *err)
 		return rc;
 	if (PQntuples(res) == 0) {
 		rc = err_set(err, ERR_BLOCKED, "there is no subscription %s in the target database", r->m->sub.adopt);
+	} else if (arg && !same_publications(r, res)) {
+		err_set(err, ERR_BLOCKED, "the publications of the subscription %s were changed just now", r->m->sub.adopt);
+		rc = err_hint(err, "look who does that; then start again");
 	} else {
 		for (int i = 0; i < PQntuples(res); i++)
 			write_down(r, "publication", "publication on the source", cell(res, i, 1));
 		if (*cell(res, 0, 0))
 			write_down(r, "slot", "replication slot on the source: it keeps WAL there", cell(res, 0, 0));
 		write_down(r, "subscription", "subscription on the target", r->m->sub.adopt);
-		run_note(r, "not proven", "what the subscription had lost before it was taken over cannot be seen in any LSN: compare with pgusher verify");
+		if (!arg)
+			run_note(r, "not proven", "what the subscription had lost before it was taken over cannot be seen in any LSN: compare with pgusher verify");
 	}
 	PQclear(res);
 	return rc;

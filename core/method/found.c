@@ -19,40 +19,66 @@ static void add(struct model *out, enum side side, char *id, const char *what, c
 	free(id);
 }
 
-/* Each kind as cleanup knows it, with the command a person would give. */
+/* Each kind as cleanup knows it, with the command a person would give. $5: the database is not there, it may have been renamed. */
 static const char on_side[] =
 	"SELECT k, n, sql FROM ("
 	" SELECT 1, 'role', rolname, format('DROP OWNED BY %1$I; DROP ROLE %1$I', rolname) FROM pg_roles WHERE rolname = $4"
-	" UNION ALL SELECT 2, 'publication', pubname, format('DROP PUBLICATION %I', pubname) FROM pg_publication WHERE pubname = $1"
+	" UNION ALL SELECT 2, 'publication', pubname, format('DROP PUBLICATION %I', pubname) FROM pg_publication WHERE pubname = ANY ($1::text[])"
 	" UNION ALL SELECT 3, 'slot', slot_name, format('SELECT pg_drop_replication_slot(%L)', slot_name) FROM pg_replication_slots"
-	"  WHERE slot_name = $2 AND database = current_database()"
+	"  WHERE slot_name = $2 AND ($5::bool OR database = current_database())"
 	" UNION ALL SELECT 4, 'subscription', subname, format('ALTER SUBSCRIPTION %1$I DISABLE; ALTER SUBSCRIPTION %1$I SET (slot_name = NONE);"
 	" DROP SUBSCRIPTION %1$I', subname) FROM pg_subscription WHERE subname = $3"
-	"  AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) t (o, k, n, sql) ORDER BY o";
+	"  AND ($5::bool OR subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))) t (o, k, n, sql) ORDER BY o, array_position($1::text[], n::text)"; /* the first of several publications carries the word: it goes last */
+
+static void maybe_publications(const struct migration *m, enum side side, const struct link *from_here, struct model *out)
+{
+	struct strv publications = {0};
+
+	link_publications(m, from_here, &publications);
+	for (size_t i = 0; i < publications.n; i++) {
+		struct str sql = {0};
+		link_undo_sql(&sql, "publication", publications.v[i]);
+		add(out, side, xasprintf("%spublication:%s", from_here->back ? "back-" : "", publications.v[i]), LEFT_MAYBE, str_text(&sql));
+		str_fini(&sql);
+	}
+	strv_fini(&publications);
+}
+
+static enum err_code ask(struct run *r, enum side side, const struct link *from_here, const struct link *to_here, bool *elsewhere, PGresult **res, struct err *err)
+{
+	char *publications = link_publications_array(r->m, from_here);
+	const char *params[] = {publications, from_here->slot, to_here->subscription, from_here->own_role ? from_here->role : "", "f"};
+	struct session *s;
+	enum err_code rc = run_session(r, side, NULL, &s, err);
+
+	*elsewhere = rc == ERR_SQL && strcmp(err->sqlstate, "3D000") == 0;
+	if (*elsewhere) { /* a role may be there; a slot and a subscription are seen from every database */
+		params[0] = "{}";
+		params[4] = "t";
+		*err = (struct err){0};
+		rc = run_session(r, side, r->m->end[side].maintenance_db, &s, err);
+	}
+	if (rc == ERR_OK)
+		rc = session_exec(s, on_side, 5, params, 0, res, err);
+	free(publications);
+	return rc;
+}
 
 /* from_here: the link that comes from the side; to_here: the one that goes there. */
 static enum err_code look(struct run *r, enum side side, const struct link *from_here, const struct link *to_here, struct model *out, struct err *err)
 {
-	const char *params[] = {from_here->publication, from_here->slot, to_here->subscription,
-				from_here->own_role && !r->m->sub.adopt ? from_here->role : ""};
-	struct session *s;
+	bool elsewhere;
 	PGresult *res;
-	const struct endpoint *ep = &r->m->end[side];
-	enum err_code rc = run_session(r, side, NULL, &s, err);
+	enum err_code rc = ask(r, side, from_here, to_here, &elsewhere, &res, err);
 
-	if (rc == ERR_SQL && strcmp(err->sqlstate, "3D000") == 0) { /* what lives in it is not there; a role may be */
-		params[0] = params[1] = params[2] = "";
-		*err = (struct err){0};
-		rc = run_session(r, side, ep->maintenance_db, &s, err);
-	}
-	if (rc == ERR_OK)
-		rc = session_exec(s, on_side, 4, params, 0, &res, err);
 	if (rc != ERR_OK)
 		return rc;
 	for (int i = 0; i < PQntuples(res); i++) {
 		const char *kind = cell(res, i, 0);
 		bool back = str_eq(kind, "subscription") ? to_here->back : from_here->back;
 		const char *word = str_eq(kind, "role") && !back ? "replication-role" : kind;
+		if (elsewhere && str_eq(kind, "slot")) /* so it was renamed, and took its publications along */
+			maybe_publications(r->m, side, from_here, out);
 		add(out, side, xasprintf("%s%s:%s", back ? "back-" : "", word, cell(res, i, 1)), LEFT_FOUND, cell(res, i, 2));
 	}
 	PQclear(res);
@@ -85,14 +111,12 @@ static void may_be(struct run *r, enum side side, const struct link *from_here, 
 	const struct migration *m = r->m;
 	char *sql;
 
-	if (from_here->own_role && !m->sub.adopt) {
+	if (from_here->own_role) {
 		sql = xasprintf("DROP OWNED BY \"%s\"; DROP ROLE \"%s\"", from_here->role, from_here->role);
 		add(out, side, xasprintf("%s:%s", from_here->back ? "back-role" : "replication-role", from_here->role), LEFT_MAYBE, sql);
 		free(sql);
 	}
-	sql = xasprintf("DROP PUBLICATION \"%s\"", from_here->publication);
-	add(out, side, xasprintf("%spublication:%s", back, from_here->publication), LEFT_MAYBE, sql);
-	free(sql);
+	maybe_publications(m, side, from_here, out);
 	sql = xasprintf("SELECT pg_drop_replication_slot('%s')", from_here->slot);
 	add(out, side, xasprintf("%sslot:%s", back, from_here->slot), LEFT_MAYBE, sql);
 	free(sql);

@@ -40,10 +40,8 @@ static enum err_code slot_idle(struct run *r, struct session *s, struct err *err
 /* What stands in the slot behind the mark: insert, update, delete and truncate messages begin with these letters. */
 static enum err_code peek(struct run *r, struct session *s, int64_t *changes, struct err *err)
 {
-	struct str name = {0};
-
-	sql_ident(&name, r->cutover->link.publication);
-	const char *params[] = {r->cutover->link.slot, str_text(&name)};
+	char *names = link_publications_sql(r->m, &r->cutover->link);
+	const char *params[] = {r->cutover->link.slot, names};
 	PGresult *res = NULL;
 	enum err_code rc = cutover_flush(s, err);
 	if (rc == ERR_OK)
@@ -53,7 +51,7 @@ static enum err_code peek(struct run *r, struct session *s, int64_t *changes, st
 		*changes = cell_i64(res, 0, 0);
 		PQclear(res);
 	}
-	str_fini(&name);
+	free(names);
 	return rc;
 }
 
@@ -207,7 +205,7 @@ static enum err_code ask_for_the_word(struct run *r, int pid, enum phase wanted,
 static enum err_code say_the_word(struct run *r, struct err *err)
 {
 	struct cutover *c = r->cutover;
-	const char *db = r->m->end[SIDE_SOURCE].dbname, *before = c->link.back ? c->source_before : c->before;
+	const char *before = c->link.back ? c->source_before : c->before;
 	enum phase word = c->link.back ? PHASE_ROLLED_BACK : PHASE_CUT_OVER;
 	struct session *s;
 	struct link f;
@@ -217,7 +215,7 @@ static enum err_code say_the_word(struct run *r, struct err *err)
 	if (rc != ERR_OK)
 		return rc;
 	int pid = session_backend_pid(s);
-	rc = phase_write(s, db, f.publication, word, before, err);
+	rc = phase_write(s, r->m, &f, word, before, err);
 	return rc == ERR_LOST || rc == ERR_TIMEOUT ? ask_for_the_word(r, pid, word, err) : rc;
 }
 
@@ -230,7 +228,7 @@ void rollback_settle(struct run *r)
 
 	if (cutover_end_sessions(r, SIDE_SOURCE, &why) != ERR_OK)
 		run_note(r, "sessions", "some on the source may still only read: %s", why.msg);
-	if (cutover_on(r, SIDE_TARGET, &s, &why) != ERR_OK || phase_write(s, r->m->end[SIDE_TARGET].dbname, c->link.publication, PHASE_CUT_OVER, c->before, &why) != ERR_OK)
+	if (cutover_on(r, SIDE_TARGET, &s, &why) != ERR_OK || phase_write(s, r->m, &c->link, PHASE_CUT_OVER, c->before, &why) != ERR_OK)
 		run_note(r, "the target", "is closed, but could not be marked so: %s", why.msg);
 }
 

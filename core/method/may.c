@@ -1,6 +1,5 @@
 #include "method/may.h"
 
-#include "pg/logical.h"
 
 static const struct fact_object *find(const struct facts *f, const char *kind, const char *name)
 {
@@ -26,13 +25,13 @@ void may_look(struct whereabouts *w, const struct migration *m, const struct fac
 		w->there[i] = f[i] && f[i]->db_exists;
 		w->left[i] = find(f[i], "publication here", l[i].publication) || find(f[i], "slot", l[i].slot) || find(f[i], "subscription here", other->subscription);
 	}
-	w->nameless = m->sub.adopt && src && dst && w->source == PHASE_NONE && !w->follows;
+	w->nameless = m->sub.adopt && src && dst && m->sub.publications.n == 0;
 }
 
 static enum err_code no_name(struct err *err)
 {
-	err_set(err, ERR_BLOCKED, "the subscription that was taken over is not on the target any more: whether it was cut over cannot be told here");
-	return err_hint(err, "the source knows: SELECT pubname, obj_description(oid, 'pg_publication') FROM pg_publication; when one says 'cut over', "
+	err_set(err, ERR_BLOCKED, "the subscription that was taken over is not on the target, and nothing on either server names it: it was finalized, or cleaned up, or never there");
+	return err_hint(err, "look at the source: SELECT pubname, obj_description(oid, 'pg_publication') FROM pg_publication; when one says 'cut over', "
 			"the target is the primary: never open the source while that is in use");
 }
 

@@ -13,7 +13,7 @@ struct whereabouts {
 	bool known[2], there[2];    /* by side: it was read; the database is there */
 	bool follows, way_back;     /* the subscriptions of the two links are there */
 	bool left[2];               /* by side: anything of ours */
-	bool nameless;              /* taken over, and its subscription is gone: only that knew the publication whose word says how far it went */
+	bool nameless;              /* taken over, and neither server nor journal knows any more what it consisted of (pg/adopted.h) */
 };
 
 /* src, dst: NULL for a side that could not be read. */

@@ -96,7 +96,7 @@ static enum err_code back_to_fenced(struct run *r, struct err *why)
 	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, &err);
 
 	if (rc == ERR_OK)
-		rc = phase_write(s, r->m->end[SIDE_SOURCE].dbname, c->link.publication, PHASE_FENCED, c->before, &err);
+		rc = phase_write(s, r->m, &c->link, PHASE_FENCED, c->before, &err);
 	if (rc != ERR_OK) {
 		run_note(r, "hand-over", "not taken back: %s", err.msg);
 		return why->code;

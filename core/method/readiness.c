@@ -52,17 +52,20 @@ static void say_parts(struct tally *t)
 {
 	static const char title[] = "every row and column is sent", fix[] = "ALTER PUBLICATION ... SET TABLE without filters and lists of columns, and copy those tables again";
 	const struct facts *f = t->r->facts[SIDE_SOURCE];
+	struct strv publications = {0};
 	struct str list = {0};
 	struct link l;
 
 	link_forward(&l, t->r->m);
+	link_publications(t->r->m, &l, &publications);
 	for (size_t i = 0; f && i < f->n_objects; i++)
-		if (str_eq(f->objects[i].kind, "partly published") && str_eq(f->objects[i].name, l.publication) && f->objects[i].bytes != 0)
+		if (str_eq(f->objects[i].kind, "partly published") && strv_has(&publications, f->objects[i].name) && f->objects[i].bytes != 0)
 			str_addf(&list, "%s%s", list.len ? ", " : "", f->objects[i].detail);
 	if (list.len)
 		say(t, "parts", title, VERDICT_BLOCK, str_text(&list), fix);
 	else
 		say(t, "parts", title, VERDICT_OK, "no row filter, no list of columns", NULL);
+	strv_fini(&publications);
 	str_fini(&list);
 }
 

@@ -41,7 +41,10 @@ enum err_code work_land(struct run *r, const void *arg, struct err *err);
 /* Remembers which server leads the target and how far it is, for whoever watches later (watch/guard.h). arg: NULL */
 enum err_code work_remember(struct run *r, const void *arg, struct err *err);
 
-/* Writes down the parts of the subscription [subscription] adopt. arg: NULL. ERR_BLOCKED. */
+/*
+ * Writes down the parts of the subscription [subscription] adopt, those that were added to it by hand since, too. arg: non-NULL: for a
+ * cutover, whose plan knows them: they must still be the same. ERR_BLOCKED.
+ */
 enum err_code work_adopt(struct run *r, const void *arg, struct err *err);
 
 /* Removal, by name (arg); what is not there is removed already. */

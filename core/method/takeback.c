@@ -38,12 +38,11 @@ static void say_stuck(struct run *r, const struct link *l)
 /* Opens a side again; sessions that began while it was closed do not know that it is open: they end, and the word goes when they have. */
 static enum err_code thaw(struct run *r, const struct link *l, const struct phase_note *note, struct err *err)
 {
-	const char *db = r->m->end[l->from].dbname;
 	struct session *s;
 	enum err_code rc = cutover_on(r, l->from, &s, err);
 
 	if (rc == ERR_OK)
-		rc = phase_write(s, db, l->publication, PHASE_OPENED, note->before, err);
+		rc = phase_write(s, r->m, l, PHASE_OPENED, note->before, err);
 	if (rc != ERR_OK)
 		return rc;
 	if (r->cutover)
@@ -54,7 +53,7 @@ static enum err_code thaw(struct run *r, const struct link *l, const struct phas
 	if (rc == ERR_OK)
 		rc = cutover_on(r, l->from, &s, err);
 	if (rc == ERR_OK)
-		rc = phase_write(s, db, l->publication, PHASE_NONE, note->before, err);
+		rc = phase_write(s, r->m, l, PHASE_NONE, note->before, err);
 	if (rc == ERR_OK)
 		cutover_say_thawed(r, l);
 	return rc;

@@ -430,6 +430,19 @@ static enum err_code wait_both(struct run *r, struct verify_job *const jobs[2], 
 	}
 }
 
+/* Equal in nothing is no proof: whoever follows a source that has tables, and none of them, compares the wrong ones. */
+static enum err_code something_to_compare(const struct run *r, const struct facts *src, struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < src->n_tables; i++)
+		n += src->tables[i].kind == 'r' && !src->tables[i].extension;
+	if (r->m->method != METHOD_SUBSCRIPTION || r->verify->n_tables > 0 || n == 0)
+		return ERR_OK;
+	err_set(err, ERR_BLOCKED, "nothing would be compared: none of the %zu tables of the source is known to be followed", n);
+	return err_hint(err, "see that [subscription] names what the target follows, and that its publication is on the source: SELECT * FROM pg_publication_tables");
+}
+
 enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadline_us, bool *late, enum side *who, struct err *err)
 {
 	const struct facts *src = r->facts[SIDE_SOURCE];
@@ -450,7 +463,7 @@ enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadl
 	m.dump.verify = mode;
 	verify_free(r->verify);
 	r->verify = verify_plan(&m, src, r->facts[SIDE_TARGET]);
-	enum err_code rc = ERR_OK;
+	enum err_code rc = something_to_compare(r, src, err);
 	for (int i = 0; i < 2 && rc == ERR_OK; i++) {
 		*who = (enum side)i;
 		rc = r->reach(r->arg, (enum side)i, err);

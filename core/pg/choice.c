@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "pg/logical.h"
 
 /* ---- names ---- */
 
@@ -120,8 +121,31 @@ static char *key_of(const char *schema, const char *name)
 	return str_take(&s);
 }
 
+static void add_keys(struct strv *keys, const struct facts *f, const char *kind, const char *of)
+{
+	for (size_t i = 0; f && i < f->n_objects; i++)
+		if (str_eq(f->objects[i].kind, kind) && str_eq(f->objects[i].detail, of))
+			strv_add(keys, f->objects[i].name);
+}
+
+/*
+ * What was taken over follows what its subscription has; after the cutover, which drops it, what the reverse link has on the source; and
+ * without one, what the publications send.
+ */
+static void adopted_keys(const struct migration *m, const struct facts *src, const struct facts *dst, struct strv *keys)
+{
+	struct link back;
+
+	link_back(&back, m);
+	add_keys(keys, dst, "followed", m->sub.adopt);
+	if (keys->n == 0)
+		add_keys(keys, src, "followed", back.subscription);
+	for (size_t i = 0; keys->n == 0 && i < m->sub.publications.n; i++)
+		add_keys(keys, src, "published", m->sub.publications.v[i]);
+}
+
 /* The chosen names as SQL has them, sorted. */
-static void wanted_keys(const struct migration *m, const struct facts *dst, struct strv *keys)
+static void wanted_keys(const struct migration *m, const struct facts *src, const struct facts *dst, struct strv *keys)
 {
 	for (size_t i = 0; i < m->sub.tables.n && !m->sub.adopt; i++) {
 		char *schema, *name;
@@ -131,9 +155,8 @@ static void wanted_keys(const struct migration *m, const struct facts *dst, stru
 		free(schema);
 		free(name);
 	}
-	for (size_t i = 0; m->sub.adopt && dst && i < dst->n_objects; i++)
-		if (str_eq(dst->objects[i].kind, "followed") && str_eq(dst->objects[i].detail, m->sub.adopt))
-			strv_add(keys, dst->objects[i].name);
+	if (m->sub.adopt)
+		adopted_keys(m, src, dst, keys);
 	if (keys->n > 1)
 		qsort(keys->v, keys->n, sizeof *keys->v, by_text);
 }
@@ -153,7 +176,7 @@ void choice_mark(const struct migration *m, struct facts *src, const struct fact
 
 	if (!choice_made(m))
 		return;
-	wanted_keys(m, dst, &keys);
+	wanted_keys(m, src, dst, &keys);
 	for (size_t i = 0; i < src->n_tables; i++)
 		src->tables[i].left_out = src->tables[i].kind != 'm' && !named(m, &keys, &src->tables[i]);
 	strv_fini(&keys);

@@ -18,7 +18,8 @@ void choice_list(struct strv *out, const char *text);
 bool choice_made(const struct migration *m);
 /*
  * Sets left_out of every table of the source. A partitioned table stands for its partitions; the parents of a chosen partition are
- * kept, without rows of their own. dst: for a subscription that is taken over, which tables it has; else not looked at.
+ * kept, without rows of their own. dst: for a subscription that is taken over, which tables it has; else not looked at. When that is gone,
+ * what goes the way back on the source, or what its publications send there ("published") stands for it: m->sub.publications are known.
  */
 void choice_mark(const struct migration *m, struct facts *src, const struct facts *dst);
 /* Their numbers as an array for a query on the source, "{}" when none is left out. Caller frees. */

@@ -165,6 +165,8 @@ enum err_code facts_read_columns(struct facts *f, struct session *s, struct err 
 enum err_code facts_read_content(struct facts **out, struct session *s, const char *snapshot, struct err *err);
 /* What is about tables that the operator left out (their numbers as an array): keys that point to them, views that read them. */
 enum err_code facts_read_left_out(struct facts *f, struct session *s, const char *left_out, struct err *err);
+/* Which tables each publication of the database sends: objects "published" (detail: the publication). Only for a subscription that is taken over. */
+enum err_code facts_read_published(struct facts *f, struct session *s, struct err *err);
 /* A text array in its output form, {a,"b c"}, appended element by element. */
 void facts_array(struct strv *out, const char *text);
 void facts_free(struct facts *f);

@@ -16,6 +16,8 @@ enum err_code facts_read_server(struct facts *f, struct session *s, const char *
 enum err_code facts_read_roles(struct facts *f, struct session *s, const char *dbname, struct err *err);
 enum err_code facts_read_tables(struct facts *f, struct session *s, struct err *err);
 enum err_code facts_read_replication(struct facts *f, struct session *s, struct err *err);
+/* Subscriptions and publications, without their tables. */
+enum err_code facts_read_links(struct facts *f, struct session *s, struct err *err);
 enum err_code facts_read_objects(struct facts *f, struct session *s, struct err *err);
 
 #endif

@@ -127,3 +127,21 @@ enum err_code facts_read_left_out(struct facts *f, struct session *s, const char
 		rc = read_kind(f, s, &beside[i], left_out, err);
 	return rc;
 }
+
+enum err_code facts_read_links(struct facts *f, struct session *s, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == ERR_OK; i++)
+		if (str_eq(kinds[i].kind, "subscription here") || str_eq(kinds[i].kind, "publication here"))
+			rc = read_kind(f, s, &kinds[i], NULL, err);
+	return rc;
+}
+
+enum err_code facts_read_published(struct facts *f, struct session *s, struct err *err)
+{
+	static const struct kind published = {"published", true, "SELECT " QUOTED ", p.pubname, 0, c.oid FROM pg_publication_tables p"
+		" JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename"};
+
+	return read_kind(f, s, &published, NULL, err);
+}

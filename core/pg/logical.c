@@ -17,22 +17,6 @@ bool subscription_carries(const struct migration *m, const struct fact_table *t)
 	       !strv_has(&o->exclude_schemas, t->schema);
 }
 
-void subscription_adopt(struct migration *m, const struct facts *dst)
-{
-	for (size_t i = 0; m->sub.adopt && dst && i < dst->n_objects; i++) {
-		const struct fact_object *o = &dst->objects[i];
-		if (!str_eq(o->kind, "subscription here") || !str_eq(o->name, m->sub.adopt))
-			continue;
-		struct strv words = {0};
-		facts_array(&words, o->detail); /* slot, publications */
-		if (words.n > 0 && !str_empty(words.v[0]))
-			xreplace(&m->sub.slot, words.v[0]);
-		if (words.n > 1)
-			xreplace(&m->sub.publication, words.v[1]);
-		strv_fini(&words);
-	}
-}
-
 static bool below_scattered(const struct facts *src, const struct fact_table *t)
 {
 	for (t = facts_table(src, t->parent); t; t = facts_table(src, t->parent))
@@ -87,12 +71,46 @@ void link_forward(struct link *l, const struct migration *m)
 {
 	*l = (struct link){.from = SIDE_SOURCE, .to = SIDE_TARGET};
 	link_named(l, m, "");
+	l->own_role = l->own_role && !m->sub.adopt; /* what somebody else's subscription logs in as */
 }
 
 void link_back(struct link *l, const struct migration *m)
 {
 	*l = (struct link){.from = SIDE_TARGET, .to = SIDE_SOURCE, .back = true};
 	link_named(l, m, "_back");
+}
+
+void link_publications(const struct migration *m, const struct link *l, struct strv *out)
+{
+	if (!l->back && m->sub.adopt && m->sub.publications.n > 0)
+		strv_copy(out, &m->sub.publications);
+	else
+		strv_add(out, l->publication);
+}
+
+char *link_publications_sql(const struct migration *m, const struct link *l)
+{
+	struct strv all = {0};
+	struct str s = {0};
+
+	link_publications(m, l, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		if (i)
+			str_add(&s, ", ");
+		sql_ident(&s, all.v[i]);
+	}
+	strv_fini(&all);
+	return str_take(&s);
+}
+
+char *link_publications_array(const struct migration *m, const struct link *l)
+{
+	struct strv all = {0};
+
+	link_publications(m, l, &all);
+	char *text = sql_array(&all);
+	strv_fini(&all);
+	return text;
 }
 
 void link_undo_sql(struct str *sql, const char *kind, const char *name)

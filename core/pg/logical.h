@@ -9,7 +9,7 @@
  */
 struct link {
 	enum side from, to;                        /* who is written to, who follows */
-	char publication[64], slot[64], role[64];  /* on `from` */
+	char publication[64], slot[64], role[64];  /* on `from`; the publication carries the word (phase.h), and may be the first of several */
 	char subscription[64];                     /* on `to` */
 	bool back;                                 /* the reverse link */
 	bool own_role;                             /* ours to make and to drop */
@@ -18,6 +18,11 @@ struct link {
 /* The migration is settled. */
 void link_forward(struct link *l, const struct migration *m);
 void link_back(struct link *l, const struct migration *m);
+/* All publications of a link: of one that was taken over there may be several (pg/adopted.h). Appended. */
+void link_publications(const struct migration *m, const struct link *l, struct strv *out);
+/* The same as a text[] and, for pgoutput, as identifiers with commas between them. Caller frees. */
+char *link_publications_array(const struct migration *m, const struct link *l);
+char *link_publications_sql(const struct migration *m, const struct link *l);
 /* As `to` reaches `from`. password NULL: a placeholder for people. Caller wipes and frees. */
 char *link_conninfo(const struct migration *m, const struct link *l, const char *password);
 
@@ -28,8 +33,6 @@ void link_undo_sql(struct str *sql, const char *kind, const char *name);
 char *subscription_role(const struct migration *m);
 /* Whether a table travels by replication; leaf partitions do, their parents need not. */
 bool subscription_carries(const struct migration *m, const struct fact_table *t);
-/* Slot and publication of the subscription that is taken over, as the target has them. */
-void subscription_adopt(struct migration *m, const struct facts *dst);
 /*
  * Whether the publication sends partitions' rows as their parent's: asked for, or because the same row belongs into another partition
  * on the target.

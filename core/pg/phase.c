@@ -10,6 +10,7 @@ static const char *const words[] = {
 	[PHASE_CUT_OVER] = "pgusher cut over: another server is the primary; before: ",
 	[PHASE_ROLLED_BACK] = "pgusher rolled back to this database; before: ",
 };
+static const char way_back[] = "pgusher: the way back of a cutover"; /* no word */
 #define PHASES (sizeof words / sizeof *words)
 
 enum phase phase_of_comment(const char *text)
@@ -28,6 +29,12 @@ enum phase phase_in(const struct facts *f, const char *publication)
 	return PHASE_NONE;
 }
 
+/* The line below it says what was taken over. */
+static char *before_of(const char *text)
+{
+	return xstrndup(text, strcspn(text, "\n"));
+}
+
 enum err_code phase_read(struct session *s, const char *publication, struct phase_note *out, struct err *err)
 {
 	const char *params[] = {publication};
@@ -40,7 +47,7 @@ enum err_code phase_read(struct session *s, const char *publication, struct phas
 	const char *text = PQntuples(res) ? cell(res, 0, 0) : "";
 	enum phase phase = phase_of_comment(text);
 	if (phase != PHASE_NONE)
-		*out = (struct phase_note){.phase = phase, .before = xstrdup(text + strlen(words[phase]))};
+		*out = (struct phase_note){.phase = phase, .before = before_of(text + strlen(words[phase]))};
 	PQclear(res);
 	return ERR_OK;
 }
@@ -63,28 +70,58 @@ void phase_setting_sql(struct str *sql, const char *db, const char *value)
 	}
 }
 
-enum err_code phase_write(struct session *s, const char *db, const char *publication, enum phase phase, const char *before, struct err *err)
+/* text empty: none */
+static void comment_sql(struct str *sql, const struct link *l, const char *text)
 {
-	struct str sql = {0}, comment = {0};
+	str_add(sql, "COMMENT ON PUBLICATION ");
+	sql_ident(sql, l->publication);
+	str_add(sql, " IS ");
+	if (*text)
+		sql_literal(sql, text);
+	else
+		str_add(sql, "NULL");
+}
+
+static char *comment_text(const struct migration *m, const struct link *l, enum phase phase, const char *before)
+{
+	struct str note = {0}, text = {0};
+
+	adopted_note(m, &note);
+	if (phase != PHASE_NONE)
+		str_addf(&text, "%s%s%s", words[phase], before, str_text(&note));
+	else if (l->back && note.len > 0) /* it goes on to say what it belongs to */
+		str_addf(&text, "%s%s", way_back, str_text(&note));
+	str_fini(&note);
+	return str_take(&text);
+}
+
+void phase_way_back_sql(struct str *sql, const struct migration *m, const struct link *back)
+{
+	char *text = comment_text(m, back, PHASE_NONE, "");
+
+	if (*text) {
+		str_add(sql, "; ");
+		comment_sql(sql, back, text);
+	}
+	free(text);
+}
+
+enum err_code phase_write(struct session *s, const struct migration *m, const struct link *l, enum phase phase, const char *before, struct err *err)
+{
+	char *text = comment_text(m, l, phase, before);
+	struct str sql = {0};
 	struct err ignored;
 
 	str_add(&sql, "BEGIN; ");
-	phase_setting_sql(&sql, db, phase == PHASE_FENCED || phase == PHASE_CUT_OVER ? "on" : before);
-	str_add(&sql, "; COMMENT ON PUBLICATION ");
-	sql_ident(&sql, publication);
-	str_add(&sql, " IS ");
-	if (phase == PHASE_NONE) {
-		str_add(&sql, "NULL");
-	} else {
-		str_addf(&comment, "%s%s", words[phase], before);
-		sql_literal(&sql, str_text(&comment));
-	}
+	phase_setting_sql(&sql, m->end[l->from].dbname, phase == PHASE_FENCED || phase == PHASE_CUT_OVER ? "on" : before);
+	str_add(&sql, "; ");
+	comment_sql(&sql, l, text);
 	str_add(&sql, "; COMMIT");
 	enum err_code rc = session_run(s, str_text(&sql), err);
 	if (rc != ERR_OK)
 		(void)session_run(s, "ROLLBACK", &ignored);
 	str_fini(&sql);
-	str_fini(&comment);
+	free(text);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
  *
  * The source's word is the one that counts: until it says "cut over" a cutover is taken back, until it says "rolled back" a rollback is.
  */
+#include "pg/adopted.h"
 #include "pg/logical.h"
 #include "pg/session.h"
 
@@ -36,8 +37,13 @@ void phase_fini(struct phase_note *n);
 enum phase phase_of_comment(const char *text);
 /* By what was read of a side. */
 enum phase phase_in(const struct facts *f, const char *publication);
-/* In one transaction: PHASE_FENCED and PHASE_CUT_OVER close the database, the others set it back to what it was before. */
-enum err_code phase_write(struct session *s, const char *db, const char *publication, enum phase phase, const char *before, struct err *err);
+/*
+ * In one transaction, on the side that the link comes from: PHASE_FENCED and PHASE_CUT_OVER close the database, the others set it back to
+ * what it was before. What was taken over is named below the word (adopted.h).
+ */
+enum err_code phase_write(struct session *s, const struct migration *m, const struct link *l, enum phase phase, const char *before, struct err *err);
+/* COMMENT ON PUBLICATION of a reverse link that was just made; nothing when nothing was taken over. */
+void phase_way_back_sql(struct str *sql, const struct migration *m, const struct link *back);
 /* What default_transaction_read_only of the session's database is set to; "" when it is not. Caller frees. */
 enum err_code phase_setting(struct session *s, char **value, struct err *err);
 /* ALTER DATABASE ... SET (or RESET, with an empty value) default_transaction_read_only. */

@@ -10,7 +10,7 @@
 
 /* The tables in question, by side; $1 is publications or subscription. */
 static const char *const which[2] = {
-	[SIDE_SOURCE] = "EXISTS (SELECT 1 FROM pg_publication_tables p WHERE p.pubname = ANY (string_to_array($1, ',')) AND p.schemaname = n.nspname AND p.tablename = c.relname)",
+	[SIDE_SOURCE] = "EXISTS (SELECT 1 FROM pg_publication_tables p WHERE p.pubname = ANY ($1::text[]) AND p.schemaname = n.nspname AND p.tablename = c.relname)",
 	[SIDE_TARGET] = "c.oid IN (SELECT r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid WHERE s.subname = $1)",
 };
 

@@ -18,7 +18,7 @@ struct drift {
 	char lines[2000];  /* object by object, a line each: "public.t: column w integer is not on the target"; "" */
 };
 
-/* publications: names with commas. filling: the server's own copy runs, and constraints are set aside meanwhile. Sessions with search_path = pg_catalog. */
+/* publications: their names, a text[]. filling: the server's own copy runs, and constraints are set aside meanwhile. Sessions with search_path = pg_catalog. */
 enum err_code drift_look(struct session *src, struct session *dst, const char *publications, const char *subscription, bool filling, int timeout_ms,
 			 struct drift *out, struct err *err);
 

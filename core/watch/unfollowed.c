@@ -18,7 +18,7 @@ static const char sql[] =
 	"   AND ($2 = '{}' OR n.nspname = ANY ($2::text[])) AND NOT n.nspname = ANY ($3::text[])"
 	"   AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e')"
 	" UNION ALL SELECT p.oid, up.leaf FROM up JOIN pg_inherits i ON i.inhrelid = up.oid JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'),"
-	" followed AS (SELECT g.relid FROM pg_publication p, LATERAL pg_get_publication_tables(p.pubname) g WHERE p.pubname = ANY (string_to_array($1, ',')))"
+	" followed AS (SELECT g.relid FROM pg_publication p, LATERAL pg_get_publication_tables(p.pubname) g WHERE p.pubname = ANY ($1::text[]))"
 	" SELECT (quote_ident(n.nspname) || '.' || quote_ident(c.relname))::text COLLATE \"C\" AS name, quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 	" WHERE c.oid IN (SELECT leaf FROM up EXCEPT SELECT up.leaf FROM up JOIN followed f ON f.relid = up.oid) ORDER BY 1";
 
@@ -31,7 +31,7 @@ const char *unfollowed_todo(const char *drift)
 }
 
 /* Statements for all that is shown. */
-static void to_follow(struct str *s, const struct migration *m, const char *publications, const PGresult *r)
+static void to_follow(struct str *s, const struct migration *m, const PGresult *r)
 {
 	struct link l;
 
@@ -45,7 +45,7 @@ static void to_follow(struct str *s, const struct migration *m, const char *publ
 		str_add(s, "; ");
 	}
 	str_add(s, "ALTER PUBLICATION ");
-	sql_ident(s, strchr(publications, ',') ? l.publication : publications);
+	sql_ident(s, l.publication);
 	str_add(s, " ADD TABLE ");
 	for (int i = 0; i < PQntuples(r) && i < SHOWN; i++)
 		str_addf(s, "%s%s", i ? ", " : "", cell(r, i, 0));
@@ -83,7 +83,7 @@ enum err_code unfollowed_look(struct session *src, const struct migration *m, co
 	if (PQntuples(res) > SHOWN)
 		str_addf(&names, " and %d more", PQntuples(res) - SHOWN);
 	if (names.len > 0) {
-		to_follow(&lines, m, publications, res);
+		to_follow(&lines, m, res);
 		put_before(d->tables, sizeof d->tables, &names, ", ");
 		put_before(d->lines, sizeof d->lines, &lines, "\n");
 	}

@@ -10,7 +10,7 @@
 
 /* What to do about s->drift of a sample: by hand, as pgusher does not change what is followed while it runs. Static. */
 const char *unfollowed_todo(const char *drift);
-/* Puts them before all else that differs, with the statements that have them followed. publications: names with commas. Session with search_path = pg_catalog. */
+/* Puts them before all else that differs, with the statements that have them followed. publications: their names, a text[]. Session with search_path = pg_catalog. */
 enum err_code unfollowed_look(struct session *src, const struct migration *m, const char *publications, int timeout_ms, struct drift *d, struct err *err);
 
 #endif

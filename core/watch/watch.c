@@ -347,13 +347,20 @@ static void look_who_is_left(struct watch *w)
 	struct err err;
 	PGresult *r;
 
-	/* the name of one that was taken over is the subscription's to know, which may be gone: then the word is enough */
-	static const char sql[] = "SELECT coalesce(max(obj_description(oid, 'pg_publication')), '') FROM pg_publication"
-		" WHERE ($1 = '' OR pubname = $1) AND obj_description(oid, 'pg_publication') ~ '^pgusher (cut over:|fenced|rolled back)'";
+	/* of one that was taken over the name may not have been known when the watch began: the comment says whose it is (pg/adopted.h) */
+	static const char sql[] = "SELECT c FROM (SELECT pubname, obj_description(oid, 'pg_publication') AS c FROM pg_publication) p"
+		" WHERE c ~ '^pgusher (cut over:|fenced|rolled back)' AND (pubname = $1 OR ($2 <> '' AND strpos(c, $2) > 0)) ORDER BY pubname = $1 DESC LIMIT 1";
+	char *mark = adopted_mark(w->m);
+	bool named = !w->m->sub.adopt || w->m->sub.publications.n > 0;
+	const char *params[] = {named ? w->m->sub.publication : "", mark};
+	enum err_code rc = ends_connect(&w->ends, SIDE_SOURCE, &err);
 
-	if (ask(w, SIDE_SOURCE, sql, w->m->sub.adopt ? "" : w->m->sub.publication, &r, &err) != ERR_OK)
+	if (rc == ERR_OK)
+		rc = session_exec(w->ends.session[SIDE_SOURCE], sql, 2, params, ASK_MS, &r, &err);
+	free(mark);
+	if (rc != ERR_OK)
 		return;
-	enum phase phase = phase_of_comment(cell(r, 0, 0));
+	enum phase phase = PQntuples(r) > 0 ? phase_of_comment(cell(r, 0, 0)) : PHASE_NONE;
 	s->handed_over = phase == PHASE_CUT_OVER;
 	s->rolled_back = phase == PHASE_ROLLED_BACK;
 	s->fenced = phase == PHASE_FENCED;
@@ -395,7 +402,7 @@ static void look_for_drift(struct watch *w)
 	struct err err = {.msg = "the subscription is not there any more"};
 	int64_t began = clock_mono_us();
 
-	if (ask(w, SIDE_TARGET, "SELECT array_to_string(subpublications, ',') FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
+	if (ask(w, SIDE_TARGET, "SELECT subpublications FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
 	    drift_look(w->ends.session[SIDE_SOURCE], w->ends.session[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK &&
 	    unfollowed_look(w->ends.session[SIDE_SOURCE], w->m, cell(pub, 0, 0), DRIFT_MS, &d, &err) == ERR_OK) {
 		keep(s->drift, sizeof s->drift, d.tables);

@@ -105,6 +105,31 @@ value b elsewhere 'ALTER SUBSCRIPTION pgusher_case DISABLE' >/dev/null
 value b elsewhere 'ALTER SUBSCRIPTION pgusher_case SET (slot_name = NONE)' >/dev/null
 value b elsewhere 'DROP SUBSCRIPTION pgusher_case' >/dev/null
 value b postgres 'DROP DATABASE elsewhere WITH (FORCE)' >/dev/null
+for how in journal none; do
+	fresh
+	value b shop 'ALTER SUBSCRIPTION pgusher_case DISABLE' >/dev/null
+	renamed() { value a postgres 'ALTER DATABASE shop RENAME TO elsewhere' >/dev/null 2>&1; }
+	until_true 60 renamed
+	[ $how = journal ] || rm -rf "$state"
+	ok "the source database was renamed, $how: not all is gone" exits 1 pgusher cleanup case --yes --confirm shop
+	ok "the source database was renamed, $how: by hand" says case 'if the database shop was renamed (one of elsewhere), in it'
+	value a postgres 'ALTER DATABASE elsewhere RENAME TO shop' >/dev/null
+	ok "the source database has its name again, $how: the rest" exits 0 pgusher cleanup case --yes --confirm shop
+	ok "the source database has its name again, $how: nothing is left" is "$(left)" ''
+done
+
+# cut over, and the old source is away: the way back is not given up without a word
+fresh
+sed -i 's/reverse = no/reverse = yes/' "$WORK/case.ini"
+ok 'cut over' exits 0 pgusher cutover case --confirm shop
+rm -rf "$state"
+lab stop a immediate >/dev/null 2>&1
+ok 'the old source is away, no journal: no word, no clean-up' exits 3 pgusher cleanup case --yes
+ok 'the old source is away, no journal: why' says case 'This is the way back'
+ok 'the old source is away, no journal: the slot is there' is "$(value b shop 'SELECT slot_name FROM pg_replication_slots')" pgusher_case_back
+lab start a >/dev/null 2>&1
+ok 'the old source is back: finalized' exits 0 pgusher finalize case --confirm shop --thaw
+sed -i 's/reverse = yes/reverse = no/' "$WORK/case.ini"
 
 # a dump: its file, its sessions, its processes
 METHOD=dump
@@ -135,10 +160,11 @@ until_true 20 named
 ok 'killed while it restores: asks first' exits 3 pgusher cleanup file --yes
 ok 'the list: the dump with its age and size' sh -c 'grep -qE "dump file \(.* old, [0-9.]+ (kB|MB)\): " "$1"' sh "$WORK/file.out"
 ok 'the list: a process' says file "a process here, which is ended: $stray sleep"
-ok 'that process has ended' until_true 20 gone $stray
+ok 'not agreed to: that process runs' kill -0 $stray
+ok 'killed while it restores: cleaned up' exits 0 pgusher cleanup file --yes --confirm shop
+ok 'agreed to: that process has ended' gone $stray
 ok 'somebody else'"'"'s has not' kill -0 $other
 kill $other
-ok 'killed while it restores: cleaned up' exits 0 pgusher cleanup file --yes --confirm shop
 ok 'killed while it restores: no dump' test -z "$(find "$XDG_STATE_HOME/pgusher/file" -name 'toc.dat')"
 # the dump, and no journal
 mkdir -p "$XDG_STATE_HOME/pgusher/lone/lone-20260101-120000" "$XDG_STATE_HOME/pgusher/lone/lone-other"

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "method/subscription.h"
+#include "pg/adopted.h"
 #include "pg/choice.h"
+#include "pg/logical.h"
 
 static void names(void **state)
 {
@@ -122,9 +124,83 @@ static void nearest(void **state)
 	migration_fini(&m);
 }
 
+static struct fact_object object(const char *kind, const char *name, const char *detail)
+{
+	return (struct fact_object){.kind = (char *)kind, .name = (char *)name, .detail = (char *)detail};
+}
+
+/* Which tables are left out, by what is known of the subscription "by hand" on both sides. */
+static char *adopted(struct migration *m, struct fact_object *on_src, size_t n, struct fact_object *on_dst, size_t k)
+{
+	struct facts dst = {.objects = on_dst, .n_objects = k};
+
+	src.objects = on_src;
+	src.n_objects = n;
+	(void)adopted_names(m, &src, &dst);
+	choice_mark(m, &src, &dst);
+	src.objects = NULL;
+	src.n_objects = 0;
+	return choice_left_out(&src);
+}
+
+/* What was taken over is known by the subscription, and after the cutover by a comment; never is every table left out for want of it. */
+static void taken_over(void **state)
+{
+	struct migration m;
+	struct str note = {0};
+	static const char *const awkward[] = {"by, \"hand\" \\", "{two}"};
+
+	(void)state;
+	migration_init(&m);
+	m.method = METHOD_SUBSCRIPTION;
+	xreplace(&m.name, "x");
+	xreplace(&m.sub.adopt, "it's \"here\"");
+	migration_settle(&m);
+	for (size_t i = 0; i < N; i++)
+		by_oid[i] = &tables[i];
+	struct fact_object there[] = {object("subscription here", "other", "{no,pub}"), object("subscription here", m.sub.adopt, "{sl,\"by, \\\"hand\\\" \\\\\",\"{two}\"}"),
+				      object("followed", "\"crm\".\"orders\"", m.sub.adopt), object("followed", "\"ops\".\"audit\"", "other")};
+	char *out = adopted(&m, NULL, 0, there, 4);
+	assert_string_equal(out, "{1,2,3,4,5,7}");
+	free(out);
+	assert_string_equal(m.sub.slot, "sl");
+	assert_int_equal(m.sub.publications.n, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(m.sub.publications.v[i], awkward[i]);
+	adopted_note(&m, &note);
+	char *mark = adopted_mark(&m);
+	assert_ptr_equal(strstr(str_text(&note), mark), str_text(&note));
+	free(mark);
+
+	/* it is gone: the comment on the source names all of it again, another one's does not */
+	char *comment = xasprintf("pgusher cut over: another server is the primary; before: on%s", str_text(&note));
+	struct link back;
+	link_back(&back, &m);
+	char *way_back = xstrdup(back.subscription);
+	struct fact_object after[] = {object("publication here", "zzz", "pgusher cut over: another; before: \nof {\"other\",\"s\",\"p\"}"), object("publication here", "by", comment),
+				      object("followed", "\"ops\".\"audit\"", way_back), object("published", "\"crm\".\"orders\"", "{two}"), object("published", "\"public\".\"p1\"", "zzz")};
+	strv_fini(&m.sub.publications);
+	xreplace(&m.sub.slot, "wrong");
+	xreplace(&m.sub.publication, "wrong");
+	out = adopted(&m, after, 5, NULL, 0);
+	assert_string_equal(out, "{1,2,3,4,5,6}"); /* what goes the way back */
+	free(out);
+	assert_string_equal(m.sub.slot, "sl");
+	assert_string_equal(m.sub.publication, awkward[0]);
+	after[2].detail = (char *)"nobody";
+	out = adopted(&m, after, 5, NULL, 0);
+	assert_string_equal(out, "{1,2,3,4,5,7}"); /* without one: what is published */
+	free(out);
+	assert_false(adopted_names(&m, NULL, NULL));
+	free(way_back);
+	free(comment);
+	str_fini(&note);
+	migration_fini(&m);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(choices), cmocka_unit_test(nearest)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(choices), cmocka_unit_test(nearest), cmocka_unit_test(taken_over)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
