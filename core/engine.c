@@ -180,7 +180,7 @@ static enum err_code open_routes(struct engine *e, struct err *err)
 		if (!(sides & (1u << i)) || str_empty(e->m.end[i].ssh))
 			continue;
 		s->hop_where[i] = tunnel_resolve(&e->m.end[i], &e->cancel);
-		if (route_open(&e->route, (enum side)i, &s->hop[i]) == ERR_OK)
+		if (route_open_patiently(&e->route, (enum side)i, &s->hop[i]) == ERR_OK)
 			s->hop[i] = (struct err){0};
 		if (s->hop[i].code == ERR_CANCELLED)
 			return (*err = s->hop[i]).code;
@@ -382,7 +382,7 @@ static enum err_code list_tables(struct engine *e, struct err *err)
 	enum err_code rc = password_ask(&e->m.end[SIDE_SOURCE], SIDE_SOURCE, &e->cancel, err);
 
 	if (rc == ERR_OK)
-		rc = route_open(&e->route, SIDE_SOURCE, err);
+		rc = route_open_patiently(&e->route, SIDE_SOURCE, err);
 	if (rc == ERR_OK)
 		rc = gather_connect(&e->m.end[SIDE_SOURCE], SIDE_SOURCE, "pgusher", &e->cancel, &s, &exists, err);
 	if (rc == ERR_OK && !exists)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "event.h"
+#include "pg/patience.h"
 
 /* The operator sees whose key it is, and compares; nothing else tells an impostor apart. */
 static enum err_code learn_key(struct route *r, enum side side, struct err *err)
@@ -54,6 +55,28 @@ enum err_code route_open(struct route *r, enum side side, struct err *err)
 		xreplace(&ep->forward, tunnel_ports(r->t[side]));
 		ep->forward_group = tunnel_group(r->t[side]);
 	}
+	return rc;
+}
+
+struct asking { struct route *r; enum side side; const struct err *why; };
+
+static void tell(void *arg, const struct patience *p, int left_s)
+{
+	const struct asking *a = arg;
+	struct err ignored; /* not durable */
+
+	(void)sink_emit(a->r->sink, event_again(side_name(a->side), a->why->msg, left_s, p->tries + 1, p->of), &ignored);
+}
+
+enum err_code route_open_patiently(struct route *r, enum side side, struct err *err)
+{
+	struct asking a = {.r = r, .side = side, .why = err};
+	struct patience p = PATIENCE;
+	enum err_code rc;
+
+	while ((rc = route_open(r, side, err)) != ERR_OK && patience_more(&p, err))
+		if (!patience_wait(&p, r->cancel, tell, &a))
+			return cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
 	return rc;
 }
 

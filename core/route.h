@@ -19,6 +19,8 @@ struct route {
  * fingerprint, and the operator asked. Errors as tunnel_open; ERR_BLOCKED: its key was not accepted.
  */
 enum err_code route_open(struct route *r, enum side side, struct err *err);
+/* The same, again and again while it may pass (pg/patience.h); each second EV_AGAIN says when the next try is. */
+enum err_code route_open_patiently(struct route *r, enum side side, struct err *err);
 /* A connection to a side failed with *err: says what the tunnel knows of it instead. Returns err->code. */
 enum err_code route_blame(struct route *r, enum side side, struct err *err);
 /* Whether a tunnel that was open has ended. */

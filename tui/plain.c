@@ -151,7 +151,7 @@ static void say_event(struct plain *p, const struct event *e)
 	case EV_FACTS: p->again[0] = p->again[1] = 0; say(e, e->id, e->title, e->text); plain_sub("", e->hint); break;
 	case EV_FINDING: say_finding(e); break;
 	case EV_ACK: say(e, "accepted", e->id, e->text); break;
-	case EV_STEP: say_step(p, e); break;
+	case EV_STEP: p->again[0] = p->again[1] = 0; say_step(p, e); break;
 	case EV_ACTION: if (e->state == ST_RUNNING) plain_sub(e->text ? e->text : "", e->sql); break;
 	case EV_ISSUE: say(e, e->verdict == VERDICT_INFO ? "harmless" : "ATTENTION", e->title, e->text); plain_sub("hint", e->hint); plain_sub("sql", e->sql); break;
 	case EV_PROOF: if (e->state != ST_DONE) { say(e, e->state == ST_FAILED ? "DIFFERS" : "unproven", e->id, e->text); } break;

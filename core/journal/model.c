@@ -422,7 +422,7 @@ void model_apply(struct model *m, struct event *e)
 	case EV_FIX: (void)list_add(&m->fixes, e); break;
 	case EV_PLAN: put_plan(m, e); break;
 	case EV_STEP: answered(m, true); put_step(m, e); break;
-	case EV_ACTION: replace(&m->action, event_dup(e)); put_timed(&m->actions, e); break;
+	case EV_ACTION: answered(m, true); replace(&m->action, event_dup(e)); put_timed(&m->actions, e); break;
 	case EV_LEFT: put_left(m, e); break;
 	case EV_REMOVED: removed(m, e); break;
 	case EV_ISSUE: log_add(m, event_dup(e)); (void)list_add(&m->issues, e); break;
@@ -432,7 +432,7 @@ void model_apply(struct model *m, struct event *e)
 	case EV_ANSWER: answer(m, e); break;
 	case EV_END: end(m, e); break;
 	case EV_TEST: put_test(m, e); break;
-	case EV_PROGRESS: put_progress(m, e); break;
+	case EV_PROGRESS: answered(m, false); put_progress(m, e); break;
 	case EV_SAMPLE: sample(m, e); break;
 	case EV_WAIT: put_wait(m, e); break;
 	case EV_TABLES: replace(&m->tables[str_eq(e->id, side_name(SIDE_TARGET)) ? SIDE_TARGET : SIDE_SOURCE], e); break;

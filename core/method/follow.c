@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "method/cutover.h"
 #include "method/found.h"
+#include "method/patient.h"
 #include "method/replication.h"
 #include "pg/logical.h"
 #include "pg/phase.h"
@@ -28,6 +29,7 @@ struct follow {
 	char *mark;       /* LSN of the source that must have arrived */
 	int64_t ready, tables, behind;
 	bool arrived, worker;
+	enum side asked;  /* last */
 	int64_t best, moved_us; /* smallest number of bytes left, and when it became that */
 };
 
@@ -36,8 +38,9 @@ static enum err_code look(struct run *r, const struct link *l, struct follow *f,
 	const char *params[] = {l->slot, f->mark}, *name[] = {l->subscription};
 	struct session *s;
 	PGresult *res;
-	enum err_code rc = run_session(r, l->from, NULL, &s, err);
 
+	f->asked = l->from;
+	enum err_code rc = run_session(r, l->from, NULL, &s, err);
 	if (rc == ERR_OK)
 		rc = session_exec(s, "SELECT confirmed_flush_lsn >= $2::pg_lsn, $2::pg_lsn - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1",
 				  2, params, 0, &res, err);
@@ -49,6 +52,7 @@ static enum err_code look(struct run *r, const struct link *l, struct follow *f,
 	PQclear(res);
 	if (!slot)
 		return err_set(err, ERR_BLOCKED, "the slot %s is gone", l->slot);
+	f->asked = l->to;
 	rc = run_session(r, l->to, NULL, &s, err);
 	if (rc == ERR_OK)
 		rc = session_exec(s, "SELECT count(*) FILTER (WHERE l.srsubstate = 'r'), count(l.srsubid),"
@@ -113,7 +117,11 @@ enum err_code work_catch_up(struct run *r, const void *arg, struct err *err)
 	if (rc == ERR_OK)
 		rc = session_value(s, "SELECT pg_logical_emit_message(true, 'pgusher', 'caught up until here?')", &f.mark, err);
 	while (rc == ERR_OK) {
+		struct patience p = PATIENCE;
 		rc = look(r, &l, &f, err);
+		while (rc == ERR_LOST && !r->cutover && patient_again(r, f.asked, &p, "how far it is behind", err))
+			rc = look(r, &l, &f, err);
+		rc = rc == ERR_OK ? rc : err->code;
 		if (rc != ERR_OK || (f.arrived && f.ready == f.tables))
 			break;
 		say_how_far(r, &f);

@@ -216,7 +216,7 @@ static void ask_flying(struct gauge *g)
 
 	(void)snprintf(app, sizeof app, "%s", g->r->app); /* as the server cuts it */
 	const char *params[] = {app};
-	enum err_code rc = run_session(g->r, side, NULL, &s, &err);
+	enum err_code rc = run_glance(g->r, side, &s, &err);
 	bool counts = rc == ERR_OK && session_version(s) >= 140000;
 	if (rc == ERR_OK)
 		rc = session_exec(s, counts ? sql : "SELECT", counts ? 1 : 0, params, ASK_MS, &res, &err);

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "method/patient.h"
 #include "method/slotwait.h"
 #include "method/subscription.h"
 
@@ -65,9 +66,7 @@ static enum err_code look_up_password(struct run *r, const struct link *l, struc
 		ep.password = (struct secret){0};
 		ep.user = (char *)l->role;
 	}
-	enum err_code rc = r->reach(r->arg, l->from, err);
-	if (rc == ERR_OK)
-		rc = session_open(&s, &ep, &opt, r->cancel, err);
+	enum err_code rc = patient_open(r, l->from, &ep, &opt, &s, err);
 	if (rc != ERR_OK) {
 		(void)err_prefix(err, "the role %s of [subscription], on the %s", l->role, side_name(l->from));
 		return rc;
@@ -272,10 +271,8 @@ static enum err_code open_walsender(struct run *r, struct session **out, struct 
 	char *options = xasprintf("-c statement_timeout=0 -c idle_in_transaction_session_timeout=0%s%s",
 				  v >= 140000 ? " -c idle_session_timeout=0" : "", v >= 170000 ? " -c transaction_timeout=0" : "");
 	struct session_options opt = {.application_name = r->app, .replication = true, .raw = true, .options = options};
-	enum err_code rc = r->reach(r->arg, SIDE_SOURCE, err);
+	enum err_code rc = patient_open(r, SIDE_SOURCE, &r->m->end[SIDE_SOURCE], &opt, out, err);
 
-	if (rc == ERR_OK)
-		rc = session_open(out, &r->m->end[SIDE_SOURCE], &opt, r->cancel, err);
 	free(options);
 	if (rc != ERR_OK)
 		(void)err_prefix(err, "a replication connection to the source");
@@ -287,7 +284,7 @@ static enum err_code take_over(struct run *r, const char *exported, struct err *
 {
 	struct session_options opt = {.application_name = r->app};
 	struct str sql = {0};
-	enum err_code rc = session_open(&r->snapshot, &r->m->end[SIDE_SOURCE], &opt, r->cancel, err);
+	enum err_code rc = patient_open(r, SIDE_SOURCE, &r->m->end[SIDE_SOURCE], &opt, &r->snapshot, err);
 
 	str_add(&sql, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
 	sql_literal(&sql, exported);

@@ -84,7 +84,7 @@ static void ask_indexes(struct run *r)
 	if (now - r->asked_us < ASK_US || cancel_raised(r->cancel))
 		return;
 	r->asked_us = now;
-	if (run_session(r, SIDE_TARGET, NULL, &s, &ignored) == ERR_OK)
+	if (run_glance(r, SIDE_TARGET, &s, &ignored) == ERR_OK)
 		copy_ask_indexes(r->copy, s, ASK_MS);
 }
 
@@ -128,7 +128,7 @@ static enum err_code feel_pulse(struct run *r, struct pulse *pulse, const struct
 	for (int i = 0; i < 2; i++) {
 		struct session *s;
 		struct err why = {0};
-		enum err_code rc = run_session(r, (enum side)i, NULL, &s, &why);
+		enum err_code rc = run_glance(r, (enum side)i, &s, &why);
 		if (rc == ERR_OK)
 			rc = session_exec(s, "SELECT", 0, NULL, ASK_MS, NULL, &why);
 		pulse->asked_us = now = clock_mono_us();

@@ -9,6 +9,7 @@
 #include "host/place.h"
 #include "method/cutover.h"
 #include "method/gauge.h"
+#include "method/patient.h"
 #include "method/rows.h"
 
 #define LOCK_TRIES 40 /* new beginnings because of locks */
@@ -68,9 +69,7 @@ enum err_code run_session(struct run *r, enum side side, const char *dbname, str
 		r->control[side] = NULL;
 	}
 	if (!r->control[side]) {
-		enum err_code rc = r->reach(r->arg, side, err);
-		if (rc == ERR_OK)
-			rc = session_open(&r->control[side], ep, &opt, r->cancel, err);
+		enum err_code rc = patient_open(r, side, ep, &opt, &r->control[side], err);
 		if (rc != ERR_OK) {
 			(void)err_prefix(err, "%s", side_name(side));
 			return rc;
@@ -79,6 +78,16 @@ enum err_code run_session(struct run *r, enum side side, const char *dbname, str
 	}
 	*out = r->control[side];
 	return ERR_OK;
+}
+
+enum err_code run_glance(struct run *r, enum side side, struct session **out, struct err *err)
+{
+	bool before = r->glancing;
+
+	r->glancing = true;
+	enum err_code rc = run_session(r, side, NULL, out, err);
+	r->glancing = before;
+	return rc;
 }
 
 const char *run_password(struct run *r, enum where where)
@@ -157,7 +166,7 @@ static enum err_code do_command(struct run *r, const struct action *a, struct er
 	struct process_spec spec[2] = {{0}, {0}};
 	char *lines[2] = {NULL, NULL};
 	for (int i = 0; i < n; i++)
-		if (logins[i] != HERE && r->reach(r->arg, (enum side)logins[i], err) != ERR_OK)
+		if (logins[i] != HERE && patient_reach(r, (enum side)logins[i], err) != ERR_OK)
 			return err->code;
 	for (int i = 0; i < n; i++) {
 		struct strv filled = {0};

@@ -56,6 +56,8 @@ struct run {
 	struct cutover *cutover; /* while one is on; NULL */
 	bool undoing;            /* something is being put right: a journal that cannot be written must not stop that */
 	struct rehearsal *rehearsal; /* while one is on; one block of memory, or NULL */
+	bool in_vain[2];        /* a side was waited for, and did not come back: not waited for again (patient.h) */
+	bool glancing;          /* nobody depends on the answer: nothing is waited for */
 	bool one_dumper;        /* pg_dump's sessions got in each other's way: one of them locks all tables before it reads */
 	const struct step *step;
 	int attention;          /* issues that need somebody's attention, found by this process */
@@ -70,8 +72,10 @@ void run_release(struct run *r, bool sweep);
 
 /* Ends the sessions of an application_name on a server, and waits until they are gone. False: it could not be asked. */
 bool run_sweep(const struct endpoint *ep, enum side side, const char *app, struct err *err);
-/* A session to one side and database (NULL: the endpoint's), kept for the next caller. */
+/* A session to one side and database (NULL: the endpoint's), kept for the next caller. Waits for a side that does not answer for a moment (patient.h). */
 enum err_code run_session(struct run *r, enum side side, const char *dbname, struct session **out, struct err *err);
+/* The same for what is only shown, and can do without: whoever does not answer is not waited for. */
+enum err_code run_glance(struct run *r, enum side side, struct session **out, struct err *err);
 /* Shorthands for emitting; a failing journal raises the cancel, so that callers may ignore it. */
 void run_note(struct run *r, const char *title, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void run_log(struct run *r, const char *tool, const char *text);

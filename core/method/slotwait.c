@@ -53,7 +53,7 @@ void slotwait_look(struct run *r, int waiter, struct str *said)
 	struct err err;
 	size_t n;
 
-	if (run_session(r, SIDE_SOURCE, NULL, &s, &err) != ERR_OK || blockers_ask(s, waiter, b, &n, &err) != ERR_OK)
+	if (run_glance(r, SIDE_SOURCE, &s, &err) != ERR_OK || blockers_ask(s, waiter, b, &n, &err) != ERR_OK)
 		return;
 	if (n == 0) {
 		slotwait_over(r);
@@ -135,7 +135,7 @@ bool slotwait_answer(struct run *r, int waiter)
 
 	if (!text)
 		return false;
-	if (!pid || !str_to_i64(pid + 1, 1, INT32_MAX, &n) || run_session(r, SIDE_SOURCE, NULL, &s, &err) != ERR_OK || !find(s, waiter, n, &b))
+	if (!pid || !str_to_i64(pid + 1, 1, INT32_MAX, &n) || run_glance(r, SIDE_SOURCE, &s, &err) != ERR_OK || !find(s, waiter, n, &b))
 		;  /* it ended by itself meanwhile */
 	else if (str_starts(text, "terminate "))
 		act(r, s, waiter, "terminate", &b);

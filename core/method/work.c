@@ -13,11 +13,11 @@
 #include "base/clock.h"
 #include "host/place.h"
 #include "method/dump.h"
+#include "method/patient.h"
 #include "method/replication.h"
 #include "method/rewritten.h"
 #include "method/rows.h"
 #include "pg/choice.h"
-#include "pg/patience.h"
 #include "verify/store.h"
 
 #define NARROW_KEYS 20   /* of one unequal table */
@@ -29,10 +29,7 @@
 static enum err_code open_snapshot(struct run *r, struct err *err)
 {
 	struct session_options opt = {.application_name = r->app};
-	enum err_code rc = r->reach(r->arg, SIDE_SOURCE, err);
-
-	if (rc == ERR_OK)
-		rc = session_open(&r->snapshot, &r->m->end[SIDE_SOURCE], &opt, r->cancel, err);
+	enum err_code rc = patient_open(r, SIDE_SOURCE, &r->m->end[SIDE_SOURCE], &opt, &r->snapshot, err);
 
 	if (rc == ERR_OK)
 		rc = session_run(r->snapshot, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
@@ -264,7 +261,7 @@ static void narrow(struct run *r, const struct verify_table *t)
 	struct strv keys = {0};
 	struct err err;
 
-	if (run_session(r, SIDE_SOURCE, NULL, &src, &err) != ERR_OK || run_session(r, SIDE_TARGET, NULL, &dst, &err) != ERR_OK)
+	if (run_glance(r, SIDE_SOURCE, &src, &err) != ERR_OK || run_glance(r, SIDE_TARGET, &dst, &err) != ERR_OK)
 		return;
 	if (verify_narrow(t, src, NULL, dst, NARROW_KEYS, &keys, &err) != ERR_OK) {
 		run_note(r, "rows that differ", "%s.%s cannot be narrowed to rows: %s", t->schema, t->name, err.msg);
@@ -328,30 +325,6 @@ static void emit_rest(struct run *r)
 		run_note(r, "not verified", "%s", r->verify->not_verified.v[i]);
 }
 
-struct rereading { struct run *r; enum side side; const struct err *why; };
-
-static void tell_rereading(void *arg, const struct patience *p, int left_s)
-{
-	const struct rereading *a = arg;
-
-	run_emit(a->r, event_again(side_name(a->side), a->why->msg, left_s, p->tries + 1, p->of));
-}
-
-/* Reading harms nobody. False: it is not tried again, *err says why. */
-static bool read_again(struct run *r, enum side side, struct patience *p, struct err *err)
-{
-	struct rereading a = {.r = r, .side = side, .why = err};
-
-	if (!patience_more(p, err))
-		return false;
-	(void)r->blame(r->arg, side, err);
-	run_note(r, "read again", "the %s's proof is read again: %s", side_name(side), err->msg);
-	if (patience_wait(p, r->cancel, tell_rereading, &a))
-		return true;
-	(void)err_set(err, ERR_CANCELLED, "cancelled");
-	return false;
-}
-
 static enum err_code read_target(struct run *r, struct err *err)
 {
 	enum err_code rc = r->reach(r->arg, SIDE_TARGET, err);
@@ -368,7 +341,7 @@ static enum err_code read_target_patiently(struct run *r, struct err *err)
 	struct patience p = {.of = RETRY_TRIES, .most_s = RETRY_LAST_S};
 	enum err_code rc = read_target(r, err);
 
-	while (rc != ERR_OK && read_again(r, SIDE_TARGET, &p, err)) {
+	while (rc != ERR_OK && patient_again(r, SIDE_TARGET, &p, "the target's proof", err)) {
 		verify_forget(r->verify, SIDE_TARGET);
 		rc = read_target(r, err);
 	}
@@ -507,7 +480,7 @@ enum err_code work_recheck(struct run *r, const void *arg, struct err *err)
 	(void)arg;
 	do
 		rc = work_read_both(r, mode, 0, &late, &who, err);
-	while (rc != ERR_OK && read_again(r, who, &p, err));
+	while (rc != ERR_OK && patient_again(r, who, &p, who == SIDE_SOURCE ? "the source's proof" : "the target's proof", err));
 	rc = rc == ERR_OK ? rc : err->code;
 	return rc == ERR_OK ? work_say_both(r, err) : rc;
 }
@@ -554,7 +527,7 @@ enum err_code work_finish(struct run *r, const void *arg, struct err *err)
 	if (!r->verify || !r->facts[SIDE_SOURCE] || r->m->dump.use_file)
 		return ERR_OK;
 	/* a source that is gone by now does not make the copy worse */
-	if (run_session(r, SIDE_SOURCE, NULL, &s, &ignored) != ERR_OK || read_changed(s, &res, &ignored) != ERR_OK) {
+	if (run_glance(r, SIDE_SOURCE, &s, &ignored) != ERR_OK || read_changed(s, &res, &ignored) != ERR_OK) {
 		run_note(r, "changed on the source since the snapshot", "unknown: %s", ignored.msg);
 		return ERR_OK;
 	}

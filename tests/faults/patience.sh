@@ -7,7 +7,7 @@ lab rows a shop 2
 lab psql b postgres -q -c "CREATE ROLE nobody LOGIN PASSWORD 'nobody'"
 lab proxy line a >/dev/null
 lab proxy line2 b >/dev/null
-tell() { lab tell line "$1"; }
+tell() { lab tell line $1; }
 over_line() {
 	sed -i "s/^port = $(get a PORT)\$/port = $(cat "$PGUSHER_LAB/line/port")/; s/^port = $(get b PORT)\$/port = $(cat "$PGUSHER_LAB/line2/port")/" "$WORK/$1.ini"
 }
@@ -123,6 +123,22 @@ tell accept
 ended
 ok 'verify, source back: equal' is $status 0 case
 
+# ---- a run's own sessions: the target goes away while the source is read, and is back when it is needed
+lab psql b postgres -q -c 'DROP DATABASE shop WITH (FORCE)'
+ini filed a shop b shop 'transfer = file' 'jobs = 1'
+over_line filed
+tell 'rate 300000'
+start filed run --yes
+ok 'run: the dump is on' until_true 120 grep -qs '"kind":"action","state":"running","id":"dump/2"' "$XDG_STATE_HOME/pgusher/filed/journal.jsonl"
+refuse line2
+lab tell line2 cut
+tell 'rate 0'
+ok 'run, target away when it is needed: it is waited for' until_true 120 seen filed 'target   does not answer: again in'
+lab tell line2 accept
+ended
+ok 'run, target back: done and proven' is $status 0 filed
+ok 'run, target back: nothing was done twice' tests/lab/compare a/shop b/shop
+
 # ---- the watcher, for as long as it takes
 lab psql b postgres -q -c 'DROP DATABASE shop WITH (FORCE)'
 METHOD=subscription
@@ -143,7 +159,7 @@ lab psql a postgres -q -c "ALTER ROLE postgres PASSWORD 'another'"
 refusals() { grep -c 'password authentication failed for user "postgres"' "$(get a LOG)"; }
 before=$(refusals) lines=$(wc -l <"$WORK/follow.out")
 lab tell line cut
-ok 'watch, the password is another: said' until_true 60 seen follow 'not asked again before this watch begins anew: .*password'
+ok 'watch, the password is another: said' until_true 60 seen follow 'the source does not take the password: .*password authentication failed'
 more() { [ "$(wc -l <"$WORK/follow.out")" -gt $((lines + 40)) ]; } # samples later
 until_true 60 more
 ok 'watch, the password is another: not tried a second time' test $(($(refusals) - before)) = 1

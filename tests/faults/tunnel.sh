@@ -88,6 +88,16 @@ tunnel_ini script lab-s1 'transfer = file'
 ok 'the script brings its tunnel' grep -q 'until pg_isready' "$WORK/script.sh"
 ok 'the script is one' bash -n "$WORK/script.sh"
 
+# ---- an ssh host that is not there at first
+tunnel_ini early lab-s1
+tests/lab/sshd stop s1
+"$PGUSHER" check -c "$WORK/early.ini" >"$WORK/early.out" 2>&1 </dev/null &
+pid=$!
+ok 'ssh host away at first: it is waited for' until_true 60 grep -q 'source   does not answer: again in .*does not take ssh connections' "$WORK/early.out"
+tests/lab/sshd start s1 >/dev/null
+ok 'ssh host back: the preflight goes on by itself' wait $pid
+ok 'ssh host back: no ssh is left' no_ssh
+
 # ---- it says what is wrong. wrong TEXT SSHHOST WORDS...
 wrong() {
 	local text=$1 host=$2 rc=0 word
