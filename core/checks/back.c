@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "checks/groups.h"
+#include "checks/probes.h"
 
 static int64_t setting(const struct facts *f, const char *name, int64_t otherwise)
 {
@@ -39,7 +40,9 @@ static void source_lacks(const struct survey *s, const struct facts *a, struct s
 		strv_addf(names, "no replication worker is free on the source (max_logical_replication_workers)");
 	if (setting(a, origins, 10) - a->origins < 1)
 		strv_addf(names, "no replication origin is free on the source (%s)", origins);
-	if (s->probed && s->from_source.code != ERR_OK)
+	if (s->probed && probe_cut(&s->from_source))
+		strv_addf(names, "whether the source reaches the target could not be tried: the probe itself was cut: %s; ask again: r in the wizard, or pgusher check", s->from_source.msg);
+	else if (s->probed && s->from_source.code != ERR_OK)
 		strv_addf(names, "the source does not reach the target: %s", s->from_source.msg);
 }
 

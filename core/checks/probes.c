@@ -21,12 +21,17 @@ static enum err_code probe_walsender(const struct probing *p, struct err *err)
 	return rc;
 }
 
-/* That this server does not reach the other is its answer (class 08, too), not a connection of ours that broke. */
+/*
+ * That this server does not reach the other is its answer (class 08, too), not a connection of ours that broke. When time is up and it still
+ * answers us, it is the other one that is silent.
+ */
 static enum err_code try_subscription(struct session *s, const char *sql, struct err *err)
 {
 	subscription_hush(s);
 	enum err_code rc = session_exec(s, sql, 0, NULL, PROBE_MS, NULL, err);
 
+	if (rc == ERR_TIMEOUT && session_alive(s))
+		return err_set(err, ERR_SQL, "it got no answer within %d s: a firewall that drops packets looks like that", PROBE_MS / 1000);
 	return rc == ERR_LOST && PQstatus(session_conn(s)) == CONNECTION_OK ? (err->code = ERR_SQL) : rc;
 }
 
@@ -95,6 +100,11 @@ static enum err_code probe_from_source(const struct probing *p, struct err *err)
 	free(conninfo);
 	str_fini(&sql);
 	return rc;
+}
+
+bool probe_cut(const struct err *why)
+{
+	return why->code != ERR_OK && why->code != ERR_SQL;
 }
 
 struct asking { const struct probing *p; enum side side; const struct err *why; };

@@ -20,4 +20,7 @@ struct probing {
 /* Fills walsender, from_target and from_source of the survey, which are empty before. */
 void probes_ask(const struct probing *p, struct survey *s);
 
+/* The error is one of our own session for the probe: of what was to be tried it says nothing. (The server's answer is ERR_SQL.) */
+bool probe_cut(const struct err *why);
+
 #endif

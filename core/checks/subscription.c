@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checks/groups.h"
+#include "checks/probes.h"
 #include "pg/choice.h"
 #include "pg/logical.h"
 
@@ -91,11 +92,26 @@ void check_senders(const struct survey *s, struct finding *f)
 		room(f, "WAL senders", "max_wal_senders", a->walsenders, setting(a, "max_wal_senders", 10), streams(s) + 1);
 }
 
+/* Of what was to be tried that says nothing. */
+static void was_cut(struct finding *f, const char *title, const struct err *why)
+{
+	bool cut = why->code == ERR_LOST || why->code == ERR_TIMEOUT;
+
+	finding_is(f, VERDICT_BLOCK, title);
+	finding_print(&f->found, "%s%s", cut ? "the probe itself was cut: " : "the probe could not be made: ", why->msg);
+	finding_print(&f->why, "the probe goes over a session of pgusher's own; when that breaks, nothing is known of what it was to try");
+	finding_print(&f->fix, "%s; then ask again: r in the wizard, or pgusher check", err_next(why));
+}
+
 void check_walsender(const struct survey *s, struct finding *f)
 {
 	finding_is(f, VERDICT_OK, "a replication connection to the source can be had");
 	if (!s->probed || s->walsender.code == ERR_OK)
 		return;
+	if (s->walsender.code == ERR_LOST || s->walsender.code == ERR_TIMEOUT) {
+		was_cut(f, "whether a replication connection to the source can be had is not known", &s->walsender);
+		return;
+	}
 	finding_is(f, VERDICT_BLOCK, "no replication connection to the source");
 	finding_print(&f->found, "%s", s->walsender.msg);
 	finding_print(&f->needed, "REPLICATION or superuser for %s, and a line of pg_hba.conf for the database (not the word replication)", SRC(s)->role);
@@ -121,10 +137,8 @@ void check_from_target(const struct survey *s, struct finding *f)
 	if (!s->probed || s->from_target.code == ERR_OK)
 		return;
 	const char *host = s->m->sub.source_host ? s->m->sub.source_host : s->m->end[SIDE_SOURCE].host;
-	if (s->from_target.code == ERR_CONNECT || s->from_target.code == ERR_AUTH) { /* of our own session; the server's answer is ERR_SQL */
-		finding_is(f, VERDICT_BLOCK, "whether the target reaches the source could not be tried");
-		finding_print(&f->found, "%s", s->from_target.msg);
-		finding_print(&f->fix, "%s", err_next(&s->from_target));
+	if (probe_cut(&s->from_target)) {
+		was_cut(f, "whether the target reaches the source could not be tried", &s->from_target);
 		return;
 	}
 	finding_is(f, VERDICT_BLOCK, "the target does not reach the source");

@@ -168,6 +168,13 @@ mended target.subscribe
 fresh
 change subscription source_port 1
 caught target.reaches BLOCK 'source_host'
+lab proxy silent a 0 >/dev/null # where nothing answers the probe waits, and is hit
+lab tell silent freeze
+change subscription source_port "$(cat "$PGUSHER_LAB/silent/port")"
+while sleep 0.1; do target_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pgusher_probe%' AND pid <> pg_backend_pid()" >/dev/null 2>&1; done &
+ender=$!
+caught target.reaches BLOCK 'could not be tried' 'the probe itself was cut' 'ask again'
+kill $ender
 change subscription source_port "$(get a PORT)"
 mended target.reaches
 ok 'the probe leaves nothing' test -z "$(target_sql "SELECT subname FROM pg_subscription")"
