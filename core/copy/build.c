@@ -320,13 +320,21 @@ enum err_code copy_build_ordered(struct worker *w, size_t from, size_t to, struc
 	return rc == ERR_OK && n > 0 ? run_chunk(w, chunk, n, true, err) : rc;
 }
 
+static void price_late(struct copy_job *j, double price)
+{
+	j->late_price[j->late.n - 1] = price;
+	j->estimate.kind[WORK_TEND].of += price;
+}
+
 /* At the end, because nothing counts as seen by all while an older transaction runs. */
 static void list_vacuum(struct copy_job *j, int version)
 {
 	for (size_t i = 0; i < j->list->n_tables; i++) {
 		const char *how = version >= 120000 ? "(INDEX_CLEANUP off, TRUNCATE off) " : "";
-		if (!j->failed[i] && copy_wants_vacuum(j, i))
-			strv_addf(&j->late, "VACUUM %s%s", how, j->list->tables[i].from);
+		if (j->failed[i] || !copy_wants_vacuum(j, i))
+			continue;
+		strv_addf(&j->late, "VACUUM %s%s", how, j->list->tables[i].from);
+		price_late(j, copy_vacuum_price(&j->list->tables[i]));
 	}
 }
 
@@ -345,9 +353,13 @@ enum err_code copy_list_late(struct worker *w, struct err *err)
 	if (rc != ERR_OK)
 		return rc;
 	(void)pthread_mutex_lock(&j->lock);
+	j->late_price = xcalloc(j->list->n_tables + (size_t)PQntuples(res) + 1, sizeof *j->late_price);
+	j->estimate.kind[WORK_TEND].of = 0;
 	list_vacuum(j, session_version(w->dst));
-	for (int i = 0; i < PQntuples(res); i++)
+	for (int i = 0; i < PQntuples(res); i++) {
 		strv_add(&j->late, cell(res, i, 0));
+		price_late(j, estimate_price(WORK_ANALYZE, 0, 1));
+	}
 	j->late_listed = true;
 	(void)pthread_cond_broadcast(&j->moved);
 	(void)pthread_mutex_unlock(&j->lock);

@@ -49,7 +49,7 @@ struct doing {
 	bool on;
 	int pid;                  /* of its target session's server */
 	int64_t began_us;
-	bool heard; double share; /* as the server says */
+	int64_t heard_us; double share; /* as the server said then; 0: it has not */
 	char text[96];
 	atomic_llong moved, rows; /* of a part */
 };
@@ -79,10 +79,12 @@ struct copy_job {
 	size_t *keys; size_t n_keys, keys_begun; /* foreign keys, largest first; all before keys_begun are taken */
 	bool *not_valid;          /* by entry: a foreign key that is there, but not validated yet */
 	struct strv late;         /* what is analysed or vacuumed at the end: statements */
+	double *late_price; /* each, seconds */
 	size_t next_late;
 	struct copy_issue *issues; size_t n_issues, next_issue;
 	struct doing doing[COPY_MAX_JOBS];
 	struct estimate estimate; /* what has ended */
+	int64_t index_bytes, key_bytes; /* of large tables' indexes; of the tables that foreign keys are checked in */
 
 	struct cancel cancel;
 	pthread_t threads[COPY_MAX_JOBS], watcher;
@@ -156,10 +158,15 @@ enum err_code copy_attach_keys(struct worker *w, const struct group *g, struct e
 bool copy_next_task(struct copy_job *j, int who, struct task *t);
 void copy_task_done(struct copy_job *j, int who, const struct task *t);
 
-/* progress.c. Under the lock, but copy_say. */
+/* weigh.c. Under the lock, or before there are threads. */
 void copy_weigh_all(struct copy_job *j);
 void copy_task_begins(struct copy_job *j, int who, const struct task *t);
 void copy_task_ends(struct copy_job *j, int who);
+/* With what runs, as far as it is. */
+struct estimate copy_estimate(const struct copy_job *j);
+double copy_vacuum_price(const struct copy_table *t);
+
+/* progress.c */
 void copy_say(struct worker *w, const char *kind, const char *name);
 /* How far an index is, by what pg_stat_progress_create_index says. Pure. */
 double copy_index_share(const char *phase, double blocks, double of_blocks, double tuples, double of_tuples);

@@ -1,55 +1,58 @@
 #include "copy/estimate.h"
 
 #include <math.h>
+#include <stdbool.h>
 
-#define TRUST 0.1     /* of a kind's work, done: its own cost counts as much as the guess */
-#define LITTLE_S 0.02 /* too little to say how fast the servers are */
-#define SLOWEST 3.0
-#define ENOUGH_S 0.4  /* of one session's work, before anything is said */
+#define TRUST 0.1    /* of a kind's work, done: its own factor counts as much as that of all such kinds */
+#define WEIGHT_S 0.1 /* of work as expected, before any was seen */
+#define MOST 4.0     /* times: a slow network says little of indexes, fast disks little of keys */
+#define ENOUGH_S 0.3 /* of one session's work, before anything is said */
 
-/* What a unit costs as long as nobody has seen one: as many bytes of rows, or seconds of its own. */
-static const struct { double rows, seconds; } guess[WORK_KINDS] = {
-	[WORK_MAKE] = {0, 0.001}, [WORK_SMALL] = {0, 0.002}, [WORK_ROWS] = {1, 1e-8},
-	[WORK_INDEX] = {3, 0},     [WORK_KEY] = {0.4, 0},     [WORK_TEND] = {0.1, 0}, [WORK_ANALYZE] = {3, 0},
-};
-
-/*
- * How much slower than guessed these servers are, by what is guessed in seconds a piece. That is also a matter of their disks and of
- * the way to them, which tell less of the rows: hence the root.
- */
-static double slowness(const struct estimate *e)
+double estimate_price(enum work kind, double bytes, double objects)
 {
-	double busy = 0, guessed = 0;
+	static const struct { double byte, object; } price[WORK_KINDS] = {
+		[WORK_MAKE] = {0, 1e-3},         [WORK_SMALL] = {1e-8, 0.6e-3}, [WORK_ROWS] = {1e-8, 5e-3}, [WORK_INDEX] = {2e-8, 2e-3},
+		[WORK_ANALYZE] = {5e-10, 45e-3}, [WORK_KEY] = {9e-10, 0.5e-3}, [WORK_REST] = {0, 0.3e-3},      [WORK_TEND] = {6e-10, 1e-3},
+	};
 
-	for (int k = 0; k < WORK_KINDS; k++) {
-		if (k == WORK_ROWS || guess[k].rows > 0)
-			continue;
-		busy += e->kind[k].busy_s;
-		guessed += e->kind[k].done * guess[k].seconds;
-	}
-	double slow = guessed > LITTLE_S ? sqrt(busy / guessed) : 1;
-	return slow < 1 / SLOWEST ? 1 / SLOWEST : slow > SLOWEST ? SLOWEST : slow;
+	return price[kind].byte * bytes + price[kind].object * objects;
 }
 
-double estimate_cost(const struct estimate *e, enum work kind)
+/* What is made of many files and catalogue rows, against what is made of bytes. */
+static bool of_objects(enum work kind)
 {
-	double before = guess[kind].seconds, done = e->kind[kind].done;
+	return kind == WORK_MAKE || kind == WORK_SMALL || kind == WORK_REST;
+}
 
-	if (kind == WORK_ROWS)
-		before *= slowness(e);
-	else if (guess[kind].rows > 0)
-		before = guess[kind].rows * estimate_cost(e, WORK_ROWS);
-	if (done <= 0)
-		return before;
-	double sure = done / (done + TRUST * e->kind[kind].of);
-	return sure * e->kind[kind].busy_s / done + (1 - sure) * before;
+/* At all that was done so far of that sort, which took `before` times its price until something was seen. */
+static double slowness(const struct estimate *e, bool objects, double before)
+{
+	double busy = WEIGHT_S * before, price = WEIGHT_S;
+
+	for (int k = 0; k < WORK_KINDS; k++) {
+		if (of_objects((enum work)k) != objects)
+			continue;
+		busy += e->kind[k].busy_s;
+		price += e->kind[k].done;
+	}
+	double slow = busy / price;
+	return slow < 1 / MOST ? 1 / MOST : slow > MOST ? MOST : slow;
+}
+
+/* The one sort tells something of the other, but other things are slow in it: hence the root. */
+double estimate_factor(const struct estimate *e, enum work kind)
+{
+	bool objects = of_objects(kind);
+	double slow = slowness(e, objects, sqrt(slowness(e, !objects, 1))), before = TRUST * e->kind[kind].of;
+
+	return before > 0 ? (e->kind[kind].busy_s + before * slow) / (e->kind[kind].done + before) : slow;
 }
 
 static double seconds(const struct estimate *e, enum work kind)
 {
 	double left = e->kind[kind].of - e->kind[kind].done;
 
-	return left > 0 ? left * estimate_cost(e, kind) / (e->jobs > 0 ? e->jobs : 1) : 0;
+	return left > 0 ? left * estimate_factor(e, kind) : 0;
 }
 
 static double larger(double a, double b)
@@ -59,12 +62,13 @@ static double larger(double a, double b)
 
 double estimate_left(const struct estimate *e)
 {
-	double seen = 0;
+	double seen = 0, n = e->sessions > 0 ? e->sessions : 1;
 
 	for (int k = 0; k < WORK_KINDS; k++)
 		seen += e->kind[k].busy_s;
 	if (seen < ENOUGH_S)
 		return -1;
 	double beside = seconds(e, WORK_SMALL) + seconds(e, WORK_ROWS) + seconds(e, WORK_INDEX) + seconds(e, WORK_ANALYZE);
-	return seconds(e, WORK_MAKE) + larger(beside, e->chain_s) + larger(seconds(e, WORK_KEY), e->key_chain_s) + seconds(e, WORK_TEND);
+	return seconds(e, WORK_MAKE) / n + larger(beside / n, e->chain_s) + seconds(e, WORK_REST) +
+	       larger(seconds(e, WORK_KEY) / n, e->key_chain_s) + larger(seconds(e, WORK_TEND) / n, e->tend_chain_s);
 }

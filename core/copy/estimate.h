@@ -1,35 +1,37 @@
 #ifndef PGUSHER_COPY_ESTIMATE_H
 #define PGUSHER_COPY_ESTIMATE_H
 /*
- * estimate - how long a copy will still take: from what is left of each kind of work, and what such work has cost so far. As
- * long as a kind has not been seen, its cost is guessed from that of the rows; that of the rows from how fast these servers have made
- * tables. Pure; any thread.
+ * estimate - how long a copy will still take. Everything that is left has a price: the seconds that one session needs for it on
+ * servers that have been measured (PostgreSQL 15, two processors for both). What has been done tells how much slower these ones
+ * are at each kind of work; a kind that nobody has seen yet is thought to be like those that resemble it. Pure; any thread.
  */
 
-/* Units are what the source's catalogue says: bytes, or objects. */
 enum work {
-	WORK_MAKE,  /* objects that are made before the rows */
-	WORK_SMALL, /* small tables: twice each, rows and what is built on them */
-	WORK_ROWS,  /* bytes of large tables */
-	WORK_INDEX, /* bytes of their indexes */
-	WORK_ANALYZE, /* bytes of large tables as far as they matter for a sample */
-	WORK_KEY,   /* bytes of tables whose foreign keys are checked */
-	WORK_TEND,  /* bytes of tables that are vacuumed */
+	WORK_MAKE,    /* objects that are made before the rows */
+	WORK_SMALL,   /* small tables: their rows; what is built on them */
+	WORK_ROWS,    /* of large tables */
+	WORK_INDEX,   /* theirs */
+	WORK_ANALYZE, /* statistics of large tables */
+	WORK_KEY,     /* foreign keys that are checked */
+	WORK_REST,    /* other objects, one after the other */
+	WORK_TEND,    /* vacuum, statistics at the end */
 	WORK_KINDS
 };
 
 struct estimate {
 	struct {
-		double of, done;
-		double busy_s;   /* seconds that one session worked for what is done */
+		double of, done; /* prices, seconds */
+		double busy_s;   /* what one session took for what is done */
 	} kind[WORK_KINDS];
-	int jobs;
-	double chain_s;          /* the longest of what cannot be done side by side: a table's rows, then its indexes */
-	double key_chain_s;      /* the same among the foreign keys */
+	int sessions;
+	/* the longest of what cannot be done side by side, seconds: a table's rows, then its indexes; a foreign key; a VACUUM */
+	double chain_s, key_chain_s, tend_chain_s;
 };
 
-/* Seconds that one session needs for a unit; 0: nothing is known yet. */
-double estimate_cost(const struct estimate *e, enum work kind);
+/* Seconds. bytes: as the source's catalogue says; of a foreign key the rows of both tables. objects: how many; of ANALYZE: how much of a full sample. */
+double estimate_price(enum work kind, double bytes, double objects);
+/* How many times its price a kind of work takes here. */
+double estimate_factor(const struct estimate *e, enum work kind);
 /* Seconds; < 0: not known yet. */
 double estimate_left(const struct estimate *e);
 

@@ -274,7 +274,7 @@ static void job_free(struct copy_job *j)
 		copy_issue_fini(&j->issues[i]);
 	post_fini(&j->post);
 	strv_fini(&j->late);
-	void *all[] = {j->application_name, j->snapshot, j->settings, j->parts, j->groups, j->group_of, j->failed, j->in_ranges, j->state, j->keys, j->not_valid,
+	void *all[] = {j->application_name, j->late_price, j->snapshot, j->settings, j->parts, j->groups, j->group_of, j->failed, j->in_ranges, j->state, j->keys, j->not_valid,
 		       j->issues, j};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);

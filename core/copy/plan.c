@@ -178,9 +178,12 @@ void copy_plan_entries(struct copy_job *j)
 		if (!found) /* of a partitioned table or a materialized view: in the dump's order */
 			continue;
 		p->bytes = l->tables[found->i].bytes;
-		p->plain = p->kind == POST_FK && find_name(names, l->n_tables, p->to_schema, p->to_table);
-		if (p->kind == POST_FK)
+		const struct name *to = p->kind == POST_FK ? find_name(names, l->n_tables, p->to_schema, p->to_table) : NULL;
+		p->plain = to != NULL;
+		if (p->kind == POST_FK) {
+			p->index_bytes = l->tables[found->i].blocks * l->tables[found->i].block_bytes + (to ? l->tables[to->i].blocks * l->tables[to->i].block_bytes : 0);
 			continue;
+		}
 		p->index_bytes = list_index_bytes(l, p->schema, p->constraint ? p->constraint : p->name);
 		add_entry(&j->groups[j->group_of[found->i]], e);
 	}

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The stream's copy against what a user would take instead, in one run on one pair of servers:
-#   tests/bench/copy.sh [CASES] [ROUNDS] [MAJOR] [JOBS]    "big small toast keys netbox", 3 rounds, PostgreSQL 15, 2 jobs by default
+#   tests/bench/copy.sh [CASES] [ROUNDS] [MAJOR] [JOBS]    "big small toast keys netbox eta", 3 rounds, PostgreSQL 15, 2 jobs by default
 #   BENCH_MB=400 of rows and BENCH_TABLES=2000 small tables change the sizes; BENCH_ONCE=60: a way that took longer is not done again
-# Cases: one big table with three indexes; many small tables; wide rows with TOAST; mixed, with foreign keys; the NetBox demo database.
+# Cases: one big table with three indexes; many small tables; wide rows with TOAST; mixed, with foreign keys; the NetBox demo database;
+# eta: mixed and four times as large, ours alone, for what it says after the first tenth about the rest.
 # Ways: pg_dump -Fd -j and pg_restore -j; pg_dump | pg_restore; pgcopydb, and its binary mode, when they are here; the server's own
 # tablesync (not with the small tables, for which it takes minutes); our own transfer = file.
 # Wall seconds are medians of the rounds, which are interleaved; processor seconds are all that the servers and the client used. Ours has
@@ -10,7 +11,7 @@
 # A way that fails is said, and left out. Targets look at the best round of each way: whatever else the machine does only adds.
 . "$(dirname "$0")/common.sh"
 
-CASES=${1:-big small toast keys netbox} ROUNDS=${2:-3} MAJOR=${3:-15} JOBS=${4:-2} MB=${BENCH_MB:-400} TABLES=${BENCH_TABLES:-2000} ONCE=${BENCH_ONCE:-60}
+CASES=${1:-big small toast keys netbox eta} ROUNDS=${2:-3} MAJOR=${3:-15} JOBS=${4:-2} MB=${BENCH_MB:-400} TABLES=${BENCH_TABLES:-2000} ONCE=${BENCH_ONCE:-60}
 BIN=$(client_bindir "$MAJOR")
 for s in s t; do
 	lab up $s "$MAJOR" shared_buffers=512MB max_wal_size=4GB max_connections=60 max_locks_per_transaction=256 wal_level=logical "fsync=${BENCH_FSYNC:-on}" >/dev/null
@@ -65,6 +66,7 @@ fill_keys() {
 		echo 'ALTER TABLE wide ADD FOREIGN KEY (id) REFERENCES hub;'
 	} | sql s "$1" >/dev/null
 }
+fill_eta() { MB=$((MB * 4)) fill_keys "$1"; }
 fill_netbox() { sql s postgres -c "DROP DATABASE $1" >/dev/null && lab netbox s "$1" >/dev/null; }
 
 # ---- the ways ----
@@ -228,6 +230,8 @@ fastest() {
 }
 targets() {
 	local c=$1 cpu client wall
+	[ ! -s "$WORK/$c.eta" ] || figure "copy, $c: estimate after the first tenth, off by" "$(median <"$WORK/$c.eta")" % "$([ "$c" = eta ] && echo '< 20' || echo -)" "all rounds: $(paste -sd' ' "$WORK/$c.eta")"
+	[ "$c" != eta ] || return 0
 	over "$c" "$(fastest "$c")" "> $([ "$c" = small ] && echo 1.3 || echo 1)"
 	case $c in
 	big) over big pipe '> 1.3'; over big pgcopydb '> 1.3'; over big binary '> 1.1' ;;
@@ -237,7 +241,6 @@ targets() {
 	wall=$(column "$c.pgusher" 1 best) cpu=$(column "$c.pgusher" 2 best) client=$(column "$c.pgusher" 3 best)
 	figure "copy, $c: wall over (servers' processor seconds / processors)" "$(per "$wall" "$cpu / $(nproc)")" x "$([ "$c" = big ] && echo '< 1.5' || echo -)" "$wall s, $cpu processor seconds"
 	figure "copy, $c: our own processor time, of the servers'" "$(per "$client * 100" "$cpu" 1)" % "$([ "$c" = big ] && echo '< 10' || echo -)" "$client s, pg_dump's and the preflight's among them"
-	[ ! -s "$WORK/$c.eta" ] || figure "copy, $c: estimate after the first tenth, off by" "$(median <"$WORK/$c.eta")" % "$([ "$c" = keys ] && echo '< 20' || echo -)" "all rounds: $(paste -sd' ' "$WORK/$c.eta")"
 	[ "$c" != big ] || figure "copy, $c: memory with 8 sessions" "$(calc "$(rss "$c") / 1024")" MB '< 64'
 	[ "$c" != big ] || figure "copy, $c: from a cancel until the last session is gone" "$(cancel "$c")" s '< 1'
 }
@@ -264,6 +267,7 @@ peers='pipe directory'
 for c in $CASES; do
 	ways="$peers native file pgusher"
 	[ "$c" != small ] || ways="$peers file pgusher"
+	[ "$c" != eta ] || ways=pgusher
 	sql s postgres -c "CREATE DATABASE $c TEMPLATE template0" >/dev/null
 	"fill_$c" "$c" || { echo "$c is left out"; continue; }
 	sql s "$c" -c 'VACUUM ANALYZE' -c CHECKPOINT >/dev/null

@@ -154,45 +154,52 @@ static void near(double got, double want)
 		fail_msg("%f, not %f", got, want);
 }
 
-/* What is left, from what was seen; what was not seen yet, guessed from the rows. */
+/* What is left, from what was seen; of what was not seen yet, from how the rest went. */
 static void test_estimate(void **state)
 {
 	(void)state;
-	struct estimate e = {.jobs = 2};
-	e.kind[WORK_ROWS].of = 1000e6;
-	e.kind[WORK_INDEX].of = 400e6;
+	struct estimate e = {.sessions = 2};
+	e.kind[WORK_ROWS].of = 10;
+	e.kind[WORK_INDEX].of = 4;
 	assert_true(estimate_left(&e) < 0); /* nothing seen: nothing said */
-	e.kind[WORK_ROWS].done = 1000e6;
-	e.kind[WORK_ROWS].busy_s = 20 + 20 * 0.1 - 1; /* 1.9e-8 a byte seen, 1e-8 guessed, weighed 10 to 1 */
-	double byte = (10 * 21e-9 + 1e-8) / 11;
-	near(estimate_cost(&e, WORK_ROWS), byte);
-	near(estimate_left(&e), 400e6 * 3 * byte / 2); /* an index costs three times the rows, until one has been built */
-	e.kind[WORK_INDEX].done = 200e6;
-	e.kind[WORK_INDEX].busy_s = 4;
-	double index = estimate_cost(&e, WORK_INDEX);
-	assert_true(index > 2e-8 && index < 3 * byte);
-	near(estimate_left(&e), 200e6 * index / 2);
+	e.kind[WORK_ROWS].done = 4;
+	e.kind[WORK_ROWS].busy_s = 8;
+	double all = (8 + 0.1) / (4 + 0.1), rows = (8 + 1 * all) / (4 + 1); /* a tenth of the kind weighs as much as what was expected of it */
+	near(estimate_factor(&e, WORK_ROWS), rows);
+	near(estimate_factor(&e, WORK_INDEX), all);
+	near(estimate_left(&e), (6 * rows + 4 * all) / 2); /* two sessions */
+	e.kind[WORK_INDEX].done = 3.6;
+	e.kind[WORK_INDEX].busy_s = 3.6;
+	double index = estimate_factor(&e, WORK_INDEX);
+	assert_true(index > 1 && index < 1.1);
 	e.chain_s = 30; /* one session has to do that alone */
 	near(estimate_left(&e), 30);
-	e.kind[WORK_KEY].of = 100e6; /* only then */
-	near(estimate_left(&e), 30 + 100e6 * 0.4 * byte / 2);
-	struct estimate slow = {.jobs = 1}; /* four times as long as guessed for what has been made: twice as long for rows nobody has seen */
-	slow.kind[WORK_MAKE].of = slow.kind[WORK_MAKE].done = 200;
-	slow.kind[WORK_MAKE].busy_s = 0.8;
-	near(estimate_cost(&slow, WORK_ROWS), 2e-8);
-	near(estimate_cost(&slow, WORK_ANALYZE), 6e-8);
+	e.kind[WORK_KEY].of = 8; /* only then, two at a time */
+	near(estimate_left(&e), 30 + 4 * estimate_factor(&e, WORK_KEY));
+	e.key_chain_s = 20;
+	e.kind[WORK_REST].of = 2; /* one after the other */
+	e.kind[WORK_TEND].of = 2;
+	e.tend_chain_s = 7;
+	near(estimate_left(&e), 30 + 20 + 2 * estimate_factor(&e, WORK_REST) + 7);
 	for (int k = 0; k < WORK_KINDS; k++)
 		e.kind[k].done = e.kind[k].of;
-	e.chain_s = 0;
+	e.chain_s = e.key_chain_s = e.tend_chain_s = 0;
 	near(estimate_left(&e), 0);
+	struct estimate slow = {.sessions = 1}; /* a hundred times slower at one kind is no reason to expect that of another */
+	slow.kind[WORK_MAKE].of = slow.kind[WORK_MAKE].done = 1;
+	slow.kind[WORK_MAKE].busy_s = 100;
+	near(estimate_factor(&slow, WORK_SMALL), 4);
+	near(estimate_factor(&slow, WORK_INDEX), 2); /* which is of another sort */
+	near(estimate_price(WORK_ROWS, 1e9, 2), 10.01);
+	assert_true(estimate_price(WORK_INDEX, 1e9, 1) > estimate_price(WORK_ROWS, 1e9, 1) && estimate_price(WORK_KEY, 1e9, 1) < estimate_price(WORK_ROWS, 1e9, 1));
 }
 
 static void test_index_share(void **state)
 {
 	(void)state;
-	near(copy_index_share("building index: scanning table", 50, 100, 0, 0), 0.3);
-	near(copy_index_share("building index: sorting live tuples", 100, 100, 0, 0), 0.6);
-	near(copy_index_share("building index: loading tuples in tree", 0, 0, 0, 0), 0.65);
+	near(copy_index_share("building index: scanning table", 50, 100, 0, 0), 0.325);
+	near(copy_index_share("building index: sorting live tuples", 100, 100, 0, 0), 0.7);
+	near(copy_index_share("building index: loading tuples in tree", 0, 0, 0, 0), 0.75);
 	near(copy_index_share("building index: loading tuples in tree", 0, 0, 5, 5), 1);
 	near(copy_index_share("building index", 1, 4, 0, 0), 0.25);
 	near(copy_index_share("initializing", 0, 0, 0, 0), 0);
