@@ -11,14 +11,14 @@
 static struct event *summary(const struct model_list *proofs)
 {
 	struct event *e = event_new(EV_NOTE, NULL);
-	size_t n[3] = {0};
+	size_t n[3] = {0}, shown = 0;
 	struct str which = {0};
 	char at[40];
 
 	for (size_t i = 0; i < proofs->n; i++) {
 		const struct event *p = proofs->v[i].last;
-		n[p->state == ST_DONE ? 0 : p->state == ST_FAILED ? 1 : 2]++;
-		if (p->state != ST_DONE && n[1] + n[2] <= SHOWN)
+		n[p->state == ST_DONE ? 0 : p->state == ST_FAILED ? 1 : 2] += p->state != ST_DONE || !str_eq(p->id, PROOF_OBJECTS);
+		if (p->state != ST_DONE && shown++ < SHOWN)
 			str_addf(&which, "%s%s", which.len ? ", " : ": ", p->id);
 	}
 	xreplace(&e->title, COMPARED_NOTE);

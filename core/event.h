@@ -24,7 +24,8 @@ enum event_kind {
 	EV_LEFT,    /* something will exist from now on. id name, title what, text where, sql how to remove it, why the subscription it is a part of when that was taken over */
 	EV_REMOVED, /* and is gone again. id name */
 	EV_ISSUE,   /* a tool or server complaint. verdict INFO harmless / WARN needs attention, title object, text message, sql, hint, why step id */
-	EV_PROOF,   /* one table's proof. id "schema.table", state done equal | failed differs | skipped, n source rows, of target rows, text detail, needed and hint the checksums of source and target, why step id */
+	EV_PROOF,   /* one table's proof. id "schema.table", state done equal | failed differs | skipped, n source rows, of target rows, text detail, needed and hint the checksums of source and target, why step id.
+	               One object's that differs: title PROOF_OBJECT, needed and hint its definitions, sql what to do. All those that are the same: id PROOF_OBJECTS, n how many */
 	EV_NOTE,    /* honest remark for the report. title, text; "outage": n ms, sql {"part": ms, ...} */
 	EV_GATE,    /* operator is needed. id gate id, title question, text explanation, sql word to type or NULL */
 	EV_ANSWER,  /* id gate id, state done confirmed | failed refused, text who */
@@ -41,6 +42,9 @@ enum event_kind {
 	EV_READY,   /* a command ended: id command name, state done|failed, text error, hint */
 	EV_KINDS
 };
+
+#define PROOF_OBJECT "object"
+#define PROOF_OBJECTS "objects"
 
 enum state { ST_NONE, ST_WAITING, ST_RUNNING, ST_DONE, ST_SKIPPED, ST_FAILED, ST_CANCELLED };
 enum verdict { VERDICT_OK, VERDICT_INFO, VERDICT_WARN, VERDICT_BLOCK };

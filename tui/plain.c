@@ -14,7 +14,7 @@
 #include "journal/journal.h"
 #include "journal/live.h"
 #include "journal/model.h"
-#include "journal/report.h"
+#include "journal/report_md.h"
 #include "plan/plan.h"
 #include "signals.h"
 #include "watch/sample.h"
@@ -112,7 +112,7 @@ static void say_step(const struct plain *p, const struct event *e)
 
 static void say_progress(struct plain *p, const struct event *e)
 {
-	char n[32], of[32];
+	char n[32], of[48];
 	int64_t now = clock_mono_us();
 
 	if (now - p->progress_us < PROGRESS_US)
@@ -123,7 +123,7 @@ static void say_progress(struct plain *p, const struct event *e)
 	if (e->of > 0)
 		(void)printf("%s of %s, ", fmt_bytes(n, sizeof n, (double)e->n), fmt_bytes(of, sizeof of, (double)e->of));
 	if (e->b > 0)
-		(void)printf("%lld of %lld tables  ", (long long)e->a, (long long)e->b);
+		(void)printf("%lld of %s  ", (long long)e->a, fmt_things(of, sizeof of, e->b, "table"));
 	if (e->ms > 0)
 		(void)printf("about %s left  ", fmt_secs(n, sizeof n, (double)e->ms / 1000));
 	(void)printf("%s\n", e->text ? e->text : "");
@@ -142,6 +142,14 @@ static void say_again(struct plain *p, const struct event *e)
 	free(text);
 }
 
+static void say_proof(const struct event *e)
+{
+	if (e->state != ST_DONE || str_eq(e->id, PROOF_OBJECTS))
+		say(e, e->state == ST_DONE ? "equal" : e->state == ST_FAILED ? "DIFFERS" : "unproven", e->id, e->text);
+	if (str_eq(e->title, PROOF_OBJECT))
+		plain_sub("fix", e->sql);
+}
+
 static void say_event(struct plain *p, const struct event *e)
 {
 	switch (e->kind) {
@@ -154,7 +162,7 @@ static void say_event(struct plain *p, const struct event *e)
 	case EV_STEP: p->again[0] = p->again[1] = 0; say_step(p, e); break;
 	case EV_ACTION: if (e->state == ST_RUNNING) plain_sub(e->text ? e->text : "", e->sql); break;
 	case EV_ISSUE: say(e, e->verdict == VERDICT_INFO ? "harmless" : "ATTENTION", e->title, e->text); plain_sub("hint", e->hint); plain_sub("sql", e->sql); break;
-	case EV_PROOF: if (e->state != ST_DONE) { say(e, e->state == ST_FAILED ? "DIFFERS" : "unproven", e->id, e->text); } break;
+	case EV_PROOF: say_proof(e); break;
 	case EV_NOTE: say(e, "note", e->title, e->text); break;
 	case EV_GATE: say(e, "QUESTION", e->title, NULL); plain_sub("", e->text); break;
 	case EV_ANSWER: say(e, "answer", e->state == ST_DONE ? "confirmed" : "refused", e->text); break;
@@ -331,10 +339,11 @@ static int code(struct plain *p, enum err_code rc)
 static int do_check(struct plain *p)
 {
 	enum err_code rc = drive(p, CMD_CHECK, "check", true);
+	char *words = model_verdicts(&p->model);
 
 	if (!p->a->json)
-		(void)printf("%d block, %d warn, %d info, %d ok\n", p->model.n_verdict[VERDICT_BLOCK], p->model.n_verdict[VERDICT_WARN],
-			     p->model.n_verdict[VERDICT_INFO], p->model.n_verdict[VERDICT_OK]);
+		(void)printf("%s\n", words);
+	free(words);
 	return code(p, rc);
 }
 
@@ -404,15 +413,16 @@ static int do_finalize(struct plain *p)
 static int do_verify(struct plain *p)
 {
 	enum err_code rc = drive(p, CMD_VERIFY, "verify", true);
-	size_t n[3] = {0};
+	int64_t rows;
+	size_t n[3], o[3];
 
-	for (size_t i = 0; i < p->model.proofs.n; i++) {
-		enum state st = p->model.proofs.v[i].last->state;
-		n[st == ST_DONE ? 0 : st == ST_FAILED ? 1 : 2]++;
-	}
+	report_count(&p->model, n, &rows);
+	bool objects = report_count_objects(&p->model, o);
 	if (!p->a->json && p->model.proofs.n > 0)
 		(void)printf("%zu equal, %zu different, %zu not proven\n", n[0], n[1], n[2]);
-	return rc == ERR_OK && n[2] > 0 ? EXIT_FAILED : code(p, rc);
+	if (!p->a->json && objects)
+		(void)printf("objects: %zu the same, %zu different, %zu not proven\n", o[0], o[1], o[2]);
+	return rc == ERR_OK && n[2] + o[1] + o[2] > 0 ? EXIT_FAILED : code(p, rc);
 }
 
 static int do_watch(struct plain *p)
@@ -435,13 +445,13 @@ static bool load_model(struct plain *p, struct err *err)
 static void say_live(const char *dir)
 {
 	struct live l;
-	char n[32], of[32];
+	char n[32], of[32], t[48];
 
 	if (!live_read(dir, &l))
 		return;
 	if (l.step)
-		(void)printf("now: %s, %s of %s, %lld of %lld tables %s\n", l.step, fmt_bytes(n, sizeof n, (double)l.n),
-			     fmt_bytes(of, sizeof of, (double)l.of), (long long)l.a, (long long)l.b, l.text ? l.text : "");
+		(void)printf("now: %s, %s of %s, %lld of %s %s\n", l.step, fmt_bytes(n, sizeof n, (double)l.n),
+			     fmt_bytes(of, sizeof of, (double)l.of), (long long)l.a, fmt_things(t, sizeof t, l.b, "table"), l.text ? l.text : "");
 	live_fini(&l);
 }
 

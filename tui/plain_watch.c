@@ -17,7 +17,7 @@ static void say_side(const struct watch_sample *s, enum side side)
 
 static void say_pace(const struct watch_sample *s)
 {
-	char lag[32], age[32], apply[32], wal[32], held[32], disk[32];
+	char lag[48], age[32], apply[32], wal[32], held[32], disk[32];
 
 	(void)printf("%-9s ", watch_word(s));
 	if (s->source_seen_us)
@@ -26,7 +26,7 @@ static void say_pace(const struct watch_sample *s)
 	else
 		(void)printf("how far it is behind is not known; ");
 	if (s->target_seen_us)
-		(void)printf("%lld of %lld tables ready; ", (long long)s->ready, (long long)s->tables);
+		(void)printf("%lld of %s ready; ", (long long)s->ready, fmt_things(lag, sizeof lag, s->tables, "table"));
 	else
 		(void)printf("tables not known; ");
 	if (s->source_seen_us)

@@ -539,6 +539,16 @@ size_t model_open(const struct model *m)
 	for (size_t i = 0; i < m->issues.n; i++)
 		n += m->issues.v[i].last->verdict >= VERDICT_WARN;
 	for (size_t i = 0; i < m->proofs.n; i++)
-		n += m->proofs.v[i].last->state == ST_SKIPPED;
+		n += m->proofs.v[i].last->state != ST_DONE;
 	return n;
+}
+
+char *model_verdicts(const struct model *m)
+{
+	const int *n = m->n_verdict;
+	char blocks[48], warns[48], knows[48];
+
+	return xasprintf("%s%s, %s, %s, %d fine", n[VERDICT_BLOCK] ? fmt_things(blocks, sizeof blocks, n[VERDICT_BLOCK], "thing") : "nothing",
+			 n[VERDICT_BLOCK] > 1 ? " block" : " blocks", n[VERDICT_WARN] ? fmt_things(warns, sizeof warns, n[VERDICT_WARN], "warning") : "no warnings",
+			 n[VERDICT_INFO] ? fmt_things(knows, sizeof knows, n[VERDICT_INFO], "remark") : "no remarks", n[VERDICT_OK]);
 }

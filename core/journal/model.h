@@ -87,5 +87,7 @@ size_t model_open(const struct model *m);
 const struct event *model_closed(const struct model *m);
 /* The same as a sentence, with the command that opens it; NULL: none. Caller frees. */
 char *model_closed_says(const struct model *m);
+/* What the preflight found, in words: "nothing blocks, no warnings, 2 remarks, 41 fine". Caller frees. */
+char *model_verdicts(const struct model *m);
 
 #endif

@@ -53,6 +53,8 @@ json_t *report_json(const struct model *m)
 		(void)json_object_set_new(j, one[i].name, one[i].e ? event_to_json(one[i].e) : json_null());
 	(void)json_object_set_new(j, "summary", json_pack("{s:I,s:I,s:I,s:I}", "equal", (json_int_t)n[0], "different", (json_int_t)n[1],
 							   "not_proven", (json_int_t)n[2], "rows", (json_int_t)rows));
+	bool objects = report_count_objects(m, n);
+	(void)json_object_set_new(j, "objects", objects ? json_pack("{s:I,s:I,s:I}", "same", (json_int_t)n[0], "different", (json_int_t)n[1], "not_proven", (json_int_t)n[2]) : json_null());
 	(void)json_object_set_new(j, "outage", outage_json(m));
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		(void)json_object_set_new(j, lists[i].name, list_json(lists[i].l));

@@ -57,15 +57,40 @@ const struct event *report_note(const struct model *m, const char *title)
 	return NULL;
 }
 
+bool report_of_objects(const struct event *e)
+{
+	return str_eq(e->title, PROOF_OBJECT) || str_starts(e->id, PROOF_OBJECTS);
+}
+
 void report_count(const struct model *m, size_t n[3], int64_t *rows)
 {
 	n[0] = n[1] = n[2] = 0;
 	*rows = 0;
 	for (size_t i = 0; i < m->proofs.n; i++) {
 		const struct event *e = m->proofs.v[i].last;
+		if (report_of_objects(e))
+			continue;
 		n[e->state == ST_DONE ? 0 : e->state == ST_FAILED ? 1 : 2]++;
 		*rows += e->state == ST_DONE && !str_eq(e->id, "sequences") ? e->n : 0;
 	}
+}
+
+bool report_count_objects(const struct model *m, size_t n[3])
+{
+	bool any = false;
+
+	n[0] = n[1] = n[2] = 0;
+	for (size_t i = 0; i < m->proofs.n; i++) {
+		const struct event *e = m->proofs.v[i].last;
+		if (!report_of_objects(e))
+			continue;
+		any = true;
+		if (e->state == ST_DONE)
+			n[0] += (size_t)e->n;
+		else
+			n[e->state == ST_FAILED ? 1 : 2] += e->n > 1 ? (size_t)e->n : 1;
+	}
+	return any;
 }
 
 /* ---- who, when, what ---- */
@@ -248,8 +273,46 @@ static void proof_table(const struct model *m, bool equal, struct str *s)
 {
 	str_add(s, "\n| what | | rows of the source | rows of the target | checksum of the source | checksum of the target | |\n|---|---|---:|---:|---|---|---|\n");
 	for (size_t i = 0; i < m->proofs.n; i++)
-		if ((m->proofs.v[i].last->state == ST_DONE) == equal)
+		if ((m->proofs.v[i].last->state == ST_DONE) == equal && !report_of_objects(m->proofs.v[i].last))
 			proof_row(m->proofs.v[i].last, s);
+}
+
+static void definition(const char *side, const char *text, struct str *s)
+{
+	if (text)
+		str_addf(s, "\n    %s:\n", side);
+	if (text)
+		code(s, text);
+}
+
+static void objects(const struct model *m, struct str *s)
+{
+	const struct model_item *same = model_find(&m->proofs, PROOF_OBJECTS);
+	size_t n[3];
+
+	if (!report_count_objects(m, n))
+		return;
+	str_addf(s, "\nObjects: %zu different, %zu not proven; ", n[1], n[2]);
+	cell_of(s, same ? same->last->text : "none the same");
+	str_add(s, ".\n");
+	for (size_t i = 0; i < m->proofs.n; i++) {
+		const struct event *e = m->proofs.v[i].last;
+		if (!report_of_objects(e) || e->state == ST_DONE || str_eq(e->id, PROOF_OBJECTS))
+			continue;
+		str_add(s, "\n- ");
+		says(s, e->id, e->text);
+		definition("what to do", e->sql, s);
+		definition("on the source", e->needed, s);
+		definition("on the target", e->hint, s);
+	}
+}
+
+static bool table_there(const struct model *m, bool equal)
+{
+	for (size_t i = 0; i < m->proofs.n; i++)
+		if ((m->proofs.v[i].last->state == ST_DONE) == equal && !report_of_objects(m->proofs.v[i].last))
+			return true;
+	return false;
 }
 
 static void proof(const struct model *m, struct str *s)
@@ -265,9 +328,10 @@ static void proof(const struct model *m, struct str *s)
 		return;
 	}
 	str_addf(s, "%zu equal (%s), %zu different, %zu not proven.\n", n[0], fmt_things(buf, sizeof buf, rows, "row"), n[1], n[2]);
-	if (n[1] + n[2] > 0)
+	objects(m, s);
+	if (table_there(m, false))
 		proof_table(m, false, s);
-	if (n[0] > 0) {
+	if (table_there(m, true)) {
 		str_add(s, "\n<details><summary>equal</summary>\n");
 		proof_table(m, true, s);
 		str_add(s, "\n</details>\n");

@@ -75,13 +75,13 @@ static enum err_code look(struct run *r, const struct link *l, struct follow *f,
 static void say_how_far(struct run *r, struct follow *f)
 {
 	struct event *e = event_new(EV_PROGRESS, r->step ? r->step->id : NULL);
-	char n[32];
+	char n[32], t[48];
 
 	e->a = f->ready;
 	e->b = f->tables;
 	if (f->worker)
-		event_text(&e->text, "%s behind, %lld of %lld tables ready", fmt_bytes(n, sizeof n, (double)(f->behind > 0 ? f->behind : 0)),
-			   (long long)f->ready, (long long)f->tables);
+		event_text(&e->text, "%s behind, %lld of %s ready", fmt_bytes(n, sizeof n, (double)(f->behind > 0 ? f->behind : 0)),
+			   (long long)f->ready, fmt_things(t, sizeof t, f->tables, "table"));
 	else
 		event_text(&e->text, "no apply worker runs: the log of the server that follows says why, when that lasts");
 	run_emit(r, e);

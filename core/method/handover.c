@@ -66,6 +66,7 @@ enum err_code work_tripwire(struct run *r, const void *arg, struct err *err)
 		return ERR_OK;
 	while (rc == ERR_OK) {
 		int64_t changes = 0;
+		char n[48];
 		r->cutover->asleep = true;
 		rc = cutover_subscription(r, l, "DISABLE", err);
 		if (rc == ERR_OK) /* before 16 a worker looks once a second, or when something comes */
@@ -76,7 +77,7 @@ enum err_code work_tripwire(struct run *r, const void *arg, struct err *err)
 			rc = peek(r, from, &changes, err);
 		if (rc != ERR_OK || changes == 0)
 			break;
-		run_note(r, "somebody wrote", "%lld changes came after the fence, past default_transaction_read_only; they are brought over", (long long)changes);
+		run_note(r, "somebody wrote", "%s after the fence, past default_transaction_read_only: brought over now", fmt_things(n, sizeof n, changes, "change"));
 		if (++r->cutover->trips == TRIPS) {
 			err_set(err, ERR_BLOCKED, "somebody goes on writing on the %s in spite of the fence", side_name(l->from));
 			rc = err_hint(err, "find who sets default_transaction_read_only off for itself (a role's setting, PGOPTIONS), stop it, then start again");
@@ -238,6 +239,7 @@ static enum err_code last_look(struct run *r, struct err *err)
 	const struct link *l = &r->cutover->link;
 	struct session *s, *to;
 	int64_t changes = 0;
+	char n[48];
 	PGresult *res;
 	enum err_code rc = cutover_on(r, l->from, &s, err);
 
@@ -257,7 +259,7 @@ static enum err_code last_look(struct run *r, struct err *err)
 	if (rc == ERR_OK)
 		rc = session_run(to, "SELECT 1", err);
 	if (rc == ERR_OK && changes > 0) {
-		err_set(err, ERR_BLOCKED, "somebody wrote on the %s after the tripwire: %lld changes that the %s does not have", side_name(l->from), (long long)changes, side_name(l->to));
+		err_set(err, ERR_BLOCKED, "somebody wrote on the %s after the tripwire: %s that the %s does not have", side_name(l->from), fmt_things(n, sizeof n, changes, "change"), side_name(l->to));
 		rc = err_hint(err, "find who sets default_transaction_read_only off for itself (a role's setting, PGOPTIONS), stop it, then start again");
 	}
 	cutover_part(r, "tripwire");
@@ -269,6 +271,7 @@ enum err_code work_hand_over(struct run *r, const void *arg, struct err *err)
 	struct cutover *c = r->cutover;
 	const struct link *l = &c->link;
 	struct str thawing = {0};
+	char n[48];
 
 	(void)arg;
 	if (c->handed)
@@ -292,7 +295,8 @@ enum err_code work_hand_over(struct run *r, const void *arg, struct err *err)
 	cutover_say_open(r, l->to);
 	phase_setting_sql(&thawing, r->m->end[l->from].dbname, "");
 	say_outage(r);
-	run_note(r, "hand-over", "the primary is %s; %zu sequences stand where the %s's stood", label, c->sequences, side_name(l->from));
+	run_note(r, "hand-over", c->sequences == 1 ? "the primary is %s; %s stands where the %s's stood" : "the primary is %s; %s stand where the %s's stood", label,
+		 fmt_things(n, sizeof n, (int64_t)c->sequences, "sequence"), side_name(l->from));
 	run_note(r, l->back ? "the target" : "the old source", "refuses writes from now on. Never write to it again while the other is in use; to open it all the same: %s", str_text(&thawing));
 	if (l->back)
 		rollback_settle(r);

@@ -9,6 +9,7 @@
 
 #include "method/keys.h"
 #include "method/rewritten.h"
+#include "method/same.h"
 #include "method/smoke.h"
 #include "pg/logical.h"
 #include "watch/ready.h"
@@ -184,6 +185,27 @@ static void say_address(struct tally *t)
 		say(t, "app", title, answers ? VERDICT_BLOCK : VERDICT_WARN, why.msg, answers ? why.hint : "it must answer when the application is pointed to it");
 }
 
+/* What follows is compared for what stops it (watch/ready.h); this is about all that the new primary would have, or lack. */
+static void say_objects(struct tally *t)
+{
+	static const char title[] = "the same objects", fix[] = "make them alike now, or after the cutover: the target has what it has (pgusher verify says how each differs)";
+	struct objects o;
+	struct err err = {0};
+	struct str s = {0};
+
+	if (same_look(t->r, &o, &err) == ERR_OK) {
+		same_words(&s, t->r, &o);
+		say(t, "objects", title, same_differ(t->r, &o) ? VERDICT_WARN : VERDICT_OK, str_text(&s), same_differ(t->r, &o) ? fix : NULL);
+		if (!t->r->rehearsal)
+			same_say(t->r, &o);
+	} else {
+		str_addf(&s, "could not be compared: %s", err.msg);
+		say(t, "objects", title, VERDICT_WARN, str_text(&s), err_next(&err));
+	}
+	objects_fini(&o);
+	str_fini(&s);
+}
+
 enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 {
 	struct tally t = {.r = r};
@@ -197,6 +219,7 @@ enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 	say_settings(&t);
 	say_keys(&t);
 	say_rewritten(&t);
+	say_objects(&t);
 	say_address(&t);
 	if (cancel_raised(r->cancel))
 		return err_set(err, ERR_CANCELLED, "cancelled");

@@ -170,6 +170,7 @@ static int64_t unlogged_bytes(const struct facts *f)
 static enum err_code work_time_proof(struct run *r, const void *arg, struct err *err)
 {
 	bool late;
+	char n[48];
 	int64_t t0 = clock_mono_us(), budget = r->m->cut.verify_budget_s ? clock_deadline(r->m->cut.verify_budget_s * INT64_C(1000)) : 0;
 	enum err_code rc = work_read_both(r, migration_cut_verify(r->m), budget, &late, NULL, err);
 
@@ -177,7 +178,7 @@ static enum err_code work_time_proof(struct run *r, const void *arg, struct err 
 	if (rc != ERR_OK)
 		return rc;
 	took(r, PART_PROOF, clock_mono_us() - t0);
-	run_note(r, "rehearsal: proof", "%zu tables read on both sides in %.0f ms, while writers wrote: differences mean nothing and were not looked at%s", r->verify->n_tables,
+	run_note(r, "rehearsal: proof", "%s read on both sides in %.0f ms, while writers wrote: differences mean nothing and were not looked at%s", fmt_things(n, sizeof n, (int64_t)r->verify->n_tables, "table"),
 		 (double)r->rehearsal->us[PART_PROOF] / 1000, late ? "; the budget did not reach all of them" : "");
 	return ERR_OK;
 }

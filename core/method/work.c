@@ -17,6 +17,7 @@
 #include "method/replication.h"
 #include "method/rewritten.h"
 #include "method/rows.h"
+#include "method/same.h"
 #include "pg/choice.h"
 #include "verify/store.h"
 
@@ -351,6 +352,7 @@ static enum err_code read_target_patiently(struct run *r, struct err *err)
 enum err_code work_proof(struct run *r, const void *arg, struct err *err)
 {
 	struct err lerr;
+	char n[48];
 	enum err_code rc = ERR_OK;
 
 	if (!r->verify) { /* another process read the source: its figures are in the file */
@@ -367,8 +369,11 @@ enum err_code work_proof(struct run *r, const void *arg, struct err *err)
 		return rc;
 	emit_tables(r);
 	emit_rest(r);
+	if (r->facts[SIDE_SOURCE] && same_prove(r, err) != ERR_OK)
+		return err->code;
 	if (r->unequal > 0) {
-		err_set(err, ERR_DIFFERS, "%d of %zu tables differ from the source's snapshot", r->unequal, r->verify->n_tables);
+		err_set(err, ERR_DIFFERS, r->unequal == 1 ? "%d of %s differs from the source's snapshot" : "%d of %s differ from the source's snapshot", r->unequal,
+			fmt_things(n, sizeof n, (int64_t)r->verify->n_tables, "table"));
 		return err_hint(err, "see the proof for the tables and rows; do not use the target before it is understood");
 	}
 	return ERR_OK;
@@ -461,10 +466,12 @@ enum err_code work_read_both(struct run *r, enum verify_mode mode, int64_t deadl
 
 enum err_code work_say_both(struct run *r, struct err *err)
 {
+	char n[48];
+
 	emit_tables(r);
 	emit_rest(r);
 	if (r->unequal > 0)
-		return err_set(err, ERR_DIFFERS, "%d of %zu tables differ", r->unequal, r->verify->n_tables);
+		return err_set(err, ERR_DIFFERS, r->unequal == 1 ? "%d of %s differs" : "%d of %s differ", r->unequal, fmt_things(n, sizeof n, (int64_t)r->verify->n_tables, "table"));
 	return ERR_OK;
 }
 
@@ -481,8 +488,11 @@ enum err_code work_recheck(struct run *r, const void *arg, struct err *err)
 	do
 		rc = work_read_both(r, mode, 0, &late, &who, err);
 	while (rc != ERR_OK && patient_again(r, who, &p, who == SIDE_SOURCE ? "the source's proof" : "the target's proof", err));
-	rc = rc == ERR_OK ? rc : err->code;
-	return rc == ERR_OK ? work_say_both(r, err) : rc;
+	if (rc != ERR_OK)
+		return err->code;
+	rc = work_say_both(r, err);
+	struct err why;
+	return same_prove(r, &why) == ERR_OK ? rc : (*err = why).code;
 }
 
 static void say_changed(struct run *r, const PGresult *res)

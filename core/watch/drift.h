@@ -1,12 +1,12 @@
 #ifndef PGUSHER_WATCH_DRIFT_H
 #define PGUSHER_WATCH_DRIFT_H
 /*
- * drift - what differs between the tables that the source publishes and those that the subscription knows: tables, columns with their
- * types, NOT NULL, indexes, foreign keys and checks. A table that the subscription does not know is passed over by replication without a
- * word; a column that the target lacks stops it.
+ * drift - what differs between the tables that the source publishes and those that the subscription knows: tables, columns, constraints and
+ * indexes (pg/objects.h). A table that the subscription does not know is passed over by replication without a word; a column that the
+ * target lacks stops it.
  *
- * One query per side, a line for each table; only of those that differ the objects are read, in a second one. Nothing is compared as the
- * server words it (majors differ there): an index by its method and columns, a check by its name. PostgreSQL 10 to 18. Blocks.
+ * One query per side while nothing differs, at most three; the target is not asked about words: those count as the same. PostgreSQL 10 to
+ * 18. Blocks.
  */
 #include <stdbool.h>
 

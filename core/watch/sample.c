@@ -126,7 +126,7 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 		    "at this rate the slot is lost in %s", fmt_secs(t, sizeof t, s->full_s));
 	of_disk(s, l);
 	if (s->xmin_age > XMIN_AGE)
-		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %lld transactions", (long long)s->xmin_age);
+		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %s", fmt_things(t, sizeof t, s->xmin_age, "transaction"));
 }
 
 /* What to do about the worker that fails: with the row and the position, where the server says them. */

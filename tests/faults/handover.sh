@@ -78,7 +78,7 @@ ok 'written in the proof: past the fence' env PGOPTIONS='-c default_transaction_
 lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)'"
 wait $pid
 ok 'written in the proof: no hand-over' test $? = 3
-ok 'written in the proof: says so' grep -q 'somebody wrote on the source after the tripwire: 1 changes' "$WORK/four.out"
+ok 'written in the proof: says so' grep -q 'somebody wrote on the source after the tripwire: 1 change ' "$WORK/four.out"
 ok 'written in the proof: the source goes on' lab psql a four -qc 'INSERT INTO t VALUES (52)'
 arrived() { test "$(lab psql b four -At -c 'SELECT count(*) FROM t WHERE id IN (51, 52)')" = 2; }
 ok 'written in the proof: it arrives' until_true 20 arrived

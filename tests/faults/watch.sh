@@ -101,7 +101,7 @@ lab psql b shop -q -c 'BEGIN; LOCK TABLE pg_constraint IN ACCESS EXCLUSIVE MODE;
 locked() { [ -n "$(target_sql "SELECT 1 FROM pg_locks WHERE relation = 'pg_constraint'::regclass AND mode = 'AccessExclusiveLock' AND granted")" ]; }
 until_true 60 locked
 ok 'what cannot be compared stops nothing' exits 0 pgusher watch case --once
-ok 'and is said, with the reason' says case 'they could not be compared: 127.0.0.1 port'
+ok 'and is said, with the reason' says case 'they could not be compared: the objects of the target: 127.0.0.1 port'
 target_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)' AND pid <> pg_backend_pid()" >/dev/null
 source_sql 'ALTER TABLE t ADD COLUMN w int'
 ok 'a column that the target lacks' exits 1 pgusher watch case --once

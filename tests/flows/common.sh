@@ -68,6 +68,7 @@ exits() {
 	return 1
 }
 says() { grep -qF -- "$2" "$WORK/$1.out" || { echo "nothing says '$2' in:"; tail -n 25 "$WORK/$1.out"; return 1; }; }
+same_objects() { says "$1" 'equal    objects: ' && ! grep -A3 'DIFFERS\|unproven' "$WORK/$1.out"; }
 no_leftovers() { # SERVER: no session of ours is on it
 	local n
 	n=$(lab psql "$1" postgres -At -c "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgusher%'")

@@ -10,6 +10,7 @@ migrate() {
 	shift 3
 	ini "$name" a "$db" b "$db" "$@"
 	ok "$name: runs" exits "$want" pgusher run "$name" --yes
+	ok "$name: every object is the same" same_objects "$name"
 	ok "$name: same by pg_dump and psql" tests/lab/compare "a/$db" "b/$db"
 	ok "$name: no session left" no_leftovers a
 	ok "$name: no session left" no_leftovers b

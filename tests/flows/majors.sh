@@ -19,6 +19,7 @@ pair() {
 	# the OIDs of a table WITH OIDS cannot come along, and somebody has to know
 	ok "$1 to $2: runs" exits "$(($1 < 12))" pgusher run "$name" --yes
 	[ "$1" -ge 12 ] || ok "$1 to $2: says that the OIDs of a table are lost" says "$name" 'WITH OIDS is not supported anymore (table "with_oids")'
+	ok "$1 to $2: every object is the same, whatever words their servers have for it" same_objects "$name"
 	ok "$1 to $2: same by pg_dump and psql" tests/lab/compare "$a/torture" "$b/torture"
 	ok "$1 to $2: types" types "$a" "$b"
 	lab down "$a" >/dev/null

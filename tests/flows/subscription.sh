@@ -84,7 +84,7 @@ ok 'adopt: it is not taken over without a word' exits 3 pgusher run adopted
 ok 'adopt: taken over' exits 0 pgusher run adopted --yes
 ok 'adopt: it is said what cannot be known' says adopted 'compare with pgusher verify'
 ok 'adopt: watched' exits 0 pgusher watch adopted --once
-ok 'adopt: its tables are seen' says adopted 'of 1 tables ready'
+ok 'adopt: its tables are seen' says adopted 'of 1 table ready'
 ok 'adopt: ended' exits 0 pgusher cleanup adopted --yes --confirm shop
 ok 'adopt: nothing is left on either side' nothing_left a b
 # pairs of other majors, where they are installed (their pg_dump may not be: no schema is compared); each in a shell of its own, because a missing server ends it

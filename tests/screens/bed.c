@@ -326,7 +326,7 @@ void walk_to(struct term *t, const char *title)
 		if (i == 2)
 			term_expect_gone(t, "Enter goes on."); /* of the source */
 		if (i == 4)
-			term_expect(t, " well: ");
+			term_expect(t, " fine: ");
 		if (i == 5)
 			term_expect(t, "Enter starts it");
 		if (at(t, title))

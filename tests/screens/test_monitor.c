@@ -190,7 +190,7 @@ static void test_tables_are_chosen(void **state)
 	term_key(t, K_ESC);
 	term_expect(t, "Options  4/8");
 	term_key(t, K_ENTER);
-	term_expect(t, " well: ");
+	term_expect(t, " fine: ");
 	term_key(t, "q");
 	say_yes(t, "Leave");
 	(void)term_end(t);

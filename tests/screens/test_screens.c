@@ -45,7 +45,7 @@ static int look_at_all(const struct bed *b, struct term *t, look_fn *look)
 	term_expect(t, "Options: each has a default");
 	look(b, t, "Options");
 	term_key(t, K_ENTER);
-	term_expect(t, " well: ");
+	term_expect(t, " fine: ");
 	look(b, t, "Preflight");
 	term_key(t, "o");
 	term_expect(t, "OK ");

@@ -50,9 +50,9 @@ static void test_typed_from_the_beginning(void **state)
 	term_expect(t, "Options  4/8");
 	fill(t, "Name", "typed-1");
 	term_key(t, K_ENTER);
-	term_expect(t, " well: ");
+	term_expect(t, " fine: ");
 	term_expect(t, "written to ");
-	assert_true(term_has(t, "0 block, 0 warn"));
+	assert_true(term_has(t, "nothing blocks, no warnings"));
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");
 	term_key(t, K_ENTER);
@@ -108,7 +108,7 @@ static void test_no_file_is_written_over(void **state)
 		term_expect(t, "Options  4/8");
 		term_key(t, K_ENTER);
 		term_expect(t, says);
-		term_expect(t, " well: ");
+		term_expect(t, " fine: ");
 		leave(t);
 		term_expect(t, "to come back to this migration: pgusher -c ");
 		assert_int_equal(term_end(t), 4);
@@ -314,7 +314,7 @@ static void test_help_on_each_screen(void **state)
 	term_key(t, K_DOWN);
 	look_at_help(t, "?", "written to a settings file"); /* a choice is no text */
 	term_key(t, K_ENTER);
-	term_expect(t, " well: ");
+	term_expect(t, " fine: ");
 	look_at_help(t, "?", "BLOCK must be put right");
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");
@@ -381,8 +381,8 @@ static void test_cancel_and_go_on(void **state)
 	t = bed_open(b);
 	term_expect(t, "Go on with it");
 	term_key(t, K_ENTER);
-	term_expect(t, " well: ");
-	assert_true(term_has(t, "0 block, 0 warn"));
+	term_expect(t, " fine: ");
+	assert_true(term_has(t, "nothing blocks, no warnings"));
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");
 	term_key(t, K_ENTER);
@@ -407,7 +407,7 @@ static void test_go_on_at_once(void **state)
 	term_expect(t, "Stopped   in step ");
 	bed_quick_source(b);
 	term_key(t, "g");
-	term_expect(t, " well: ");
+	term_expect(t, " fine: ");
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");
 	term_key(t, K_ENTER);
@@ -502,8 +502,8 @@ static void test_block_and_typed_confirmation(void **state)
 	assert_string_equal(bed_value(b, B, b->db, "SELECT count(*) FROM pg_tables WHERE tablename = 'precious'"), "1");
 	term_type(t, b->db);
 	term_key(t, K_ENTER);
-	term_expect(t, "0 block");
-	term_expect(t, " well: ");
+	term_expect(t, "nothing blocks");
+	term_expect(t, " fine: ");
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");
 	term_key(t, K_ENTER);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "journal/report.h"
+#include "journal/report_md.h"
 #include "widgets/markdown.h"
 #include "wizard_in.h"
 
@@ -16,35 +16,52 @@ static void enter(struct wizard *w)
 	w->show_log = false;
 }
 
-static void count(const struct wizard *w, int n[3], int64_t *rows)
+/* How many, and by kind when there is nothing else to say; those that differ come below. */
+static int draw_objects(const struct wizard *w, int y, int x, int end, int width)
 {
-	n[0] = n[1] = n[2] = 0;
-	*rows = 0;
-	for (size_t i = 0; i < w->model.proofs.n; i++) {
+	const struct model_item *same = model_find(&w->model.proofs, PROOF_OBJECTS);
+	const char *kinds = same && same->last->text ? same->last->text : "";
+	size_t n[3];
+	char a[32];
+
+	if (!report_count_objects(&w->model, n) || y >= end)
+		return y;
+	bool good = n[1] + n[2] == 0;
+	(void)put(y, x, 10, R_DIM, "Objects");
+	char *text = good ? xasprintf("%s %s", glyph(G_DONE), kinds)
+			  : xasprintf("%s %s the same, %zu different, %zu not proven", glyph(n[1] ? G_FAIL : G_DONE), fmt_count(a, sizeof a, (int64_t)n[0]), n[1], n[2]);
+	y += put_lines(y, x + 10, end - y > 3 ? 3 : end - y, width - 10, n[1] ? R_BAD : n[2] ? R_WARN : R_GOOD, text);
+	free(text);
+	return y;
+}
+
+static int draw_unequal(const struct wizard *w, bool objects, int y, int x, int end, int width)
+{
+	for (size_t i = 0; i < w->model.proofs.n && y < end; i++) {
 		const struct event *e = w->model.proofs.v[i].last;
-		n[e->state == ST_DONE ? 0 : e->state == ST_FAILED ? 1 : 2]++;
-		*rows += e->state == ST_DONE && !str_eq(e->id, "sequences") ? e->n : 0;
+		if (e->state != ST_DONE && report_of_objects(e) == objects)
+			(void)putf(y++, x + 10, width - 10, e->state == ST_FAILED ? R_BAD : R_WARN, "%s: %s", e->id, e->text ? e->text : state_name(e->state));
 	}
+	return y;
 }
 
 static int draw_proofs(const struct wizard *w, int y, int x, int end, int width)
 {
-	int n[3];
+	size_t n[3];
 	int64_t rows;
 	char buf[48];
 
-	count(w, n, &rows);
-	if (n[0] + n[1] + n[2] == 0)
+	if (w->model.proofs.n == 0)
 		return y;
-	(void)put(y, x, 10, R_DIM, "Proof");
-	(void)putf(y++, x + 10, width - 10, n[1] ? R_BAD : n[2] ? R_WARN : R_GOOD, "%s %d equal (%s), %d different, %d not proven",
-		   glyph(n[1] ? G_FAIL : G_DONE), n[0], fmt_things(buf, sizeof buf, rows, "row"), n[1], n[2]);
-	for (size_t i = 0; i < w->model.proofs.n && y < end; i++) {
-		const struct event *e = w->model.proofs.v[i].last;
-		if (e->state != ST_DONE)
-			(void)putf(y++, x + 10, width - 10, e->state == ST_FAILED ? R_BAD : R_WARN, "%s: %s", e->id, e->text ? e->text : state_name(e->state));
+	report_count(&w->model, n, &rows);
+	if (n[0] + n[1] + n[2] > 0) { /* with verify = off a cutover looks at objects only */
+		(void)put(y, x, 10, R_DIM, "Proof");
+		(void)putf(y++, x + 10, width - 10, n[1] ? R_BAD : n[2] ? R_WARN : R_GOOD, "%s %zu equal (%s), %zu different, %zu not proven",
+			   glyph(n[1] ? G_FAIL : G_DONE), n[0], fmt_things(buf, sizeof buf, rows, "row"), n[1], n[2]);
 	}
-	return y;
+	y = draw_unequal(w, false, y, x, end, width);
+	y = draw_objects(w, y, x, end, width);
+	return draw_unequal(w, true, y, x, end, width);
 }
 
 static int draw_issues(const struct wizard *w, int y, int x, int end, int width)
@@ -129,22 +146,24 @@ static void draw_summary(struct wizard *w, int y, int x, int h, int width)
 	int bottom = y + h - 1;
 	bool good = end && end->state == ST_DONE && end->n == 0;
 
-	int n[3];
+	size_t n[3], o[3];
 	int64_t rows;
-	char differs[80] = "";
-	count(w, n, &rows);
-	if (good && n[1] + n[2] > 0) { /* it ended well, and was compared again since */
-		(void)snprintf(differs, sizeof differs, "Compared again: %d equal, %d different, %d not proven", n[0], n[1], n[2]);
+	char differs[120] = "", of[48];
+	report_count(&w->model, n, &rows);
+	(void)report_count_objects(&w->model, o);
+	if (good && n[1] + n[2] + o[1] + o[2] > 0) { /* it ended well, and was compared again since */
+		(void)snprintf(differs, sizeof differs, "Compared again: %zu equal, %zu different, %zu not proven%s%s%s", n[0], n[1], n[2], o[1] ? "; " : "",
+			       o[1] ? fmt_things(of, sizeof of, (int64_t)o[1], "object") : "", o[1] ? " not the same" : "");
 		good = false;
 	}
 	const char *what = *differs ? differs : end ? end->text : w->held ? "It is running: this is how far it came when you looked." : w->model.begin ? "The attempt has not ended." : "Nothing has been run.";
 	char *line = xstrdup(what ? what : "");
 	line[0] = (char)toupper((unsigned char)line[0]);
-	y += put_lines(y, x, 3, width, good ? R_GOOD : *differs && n[1] ? R_BAD : end ? R_WARN : R_TEXT, line);
+	y += put_lines(y, x, 3, width, good ? R_GOOD : *differs && n[1] + o[1] ? R_BAD : end ? R_WARN : R_TEXT, line);
 	free(line);
 	if (end && !str_empty(end->hint)) { /* before all that may have no room */
 		(void)put(++y, x, 10, R_DIM, "Next");
-		y += put_lines(y, x + 10, 3, width - 10, R_TITLE, *differs ? "they differ where the source was written since its snapshot, or somebody wrote to the target: "
+		y += put_lines(y, x + 10, 3, width - 10, R_TITLE, *differs && n[1] + n[2] == 0 ? "make them alike: the report (r) says how" : *differs ? "they differ where the source was written since its snapshot, or somebody wrote to the target: "
 				"to move without losing it, stop the writers first, then migrate again" : end->hint);
 	}
 	y = draw_story(w, y + 1, x, width);
@@ -271,5 +290,6 @@ static const struct key *keys_now(const struct wizard *w)
 const struct screen screen_done = {
 	.title = "Done", .keys_now = keys_now, .enter = enter, .leave = leave, .draw = draw, .key = key,
 	.help = "Equal means: as many rows, and the same sum of hashes over all rows, as in the source's snapshot. Not proven means exactly that; it is never counted as "
-		"equal. v compares both sides as they are now, which differ where the source was written meanwhile.",
+		"equal. Objects are tables, columns, indexes, functions, grants and all else: what two versions only word differently is the same; the report has both definitions "
+		"of each that differs, and what to do. v compares both sides as they are now, which differ where the source was written meanwhile.",
 };

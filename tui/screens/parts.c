@@ -7,8 +7,10 @@
 
 void log_draw(struct wizard *w, int y, int x, int h, int width)
 {
+	char n[48];
+
 	put_line(y, x - 1, width + 2, R_DIM);
-	(void)putf(y, x + 1, width, R_DIM, " log, %llu lines%s ", (unsigned long long)w->model.log_total, w->scroll ? ", older" : "");
+	(void)putf(y, x + 1, width, R_DIM, " log, %s%s ", fmt_things(n, sizeof n, (int64_t)w->model.log_total, "line"), w->scroll ? ", older" : "");
 	w->page = w->show_log ? h - 1 : w->page;
 	for (int i = 0; i < h - 1; i++) {
 		const struct event *e = model_log(&w->model, (size_t)(h - 2 - i + w->scroll));

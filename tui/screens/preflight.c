@@ -84,10 +84,11 @@ static void draw_detail(const struct model_item *it, int y, int x, int h, int wi
 static void draw_counts(const struct wizard *w, int y, int x, int width)
 {
 	const int *n = w->model.n_verdict;
-	const char *what = n[VERDICT_BLOCK] ? "what blocks must be put right first" : w->model.n_unacked ? "accept each warning with a, or put it right" : "Enter goes on";
+	const char *what = n[VERDICT_BLOCK] ? "what blocks comes first" : w->model.n_unacked ? "accept them with a" : "Enter goes on";
+	char *words = model_verdicts(&w->model);
 
-	(void)putf(y, x, width, R_DIM, "%d block, %d warn, %d to know, %d well%s%s", n[VERDICT_BLOCK], n[VERDICT_WARN], n[VERDICT_INFO], n[VERDICT_OK],
-		   w->busy ? "  ...looking" : ": ", w->busy ? "" : what);
+	(void)putf(y, x, width, R_DIM, "%s%s%s", words, w->busy ? "  ...looking" : ": ", w->busy ? "" : what);
+	free(words);
 }
 
 static void draw(struct wizard *w, int y, int x, int h, int width)

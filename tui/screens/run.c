@@ -45,8 +45,8 @@ static int draw_progress(const struct event *p, int y, int x, int width)
 
 	if (p->of > 0) {
 		double r = rate_of(p);
-		int used = putf(y, x, width, R_TEXT, "%s of %s, %lld of %lld tables", fmt_bytes(n, sizeof n, (double)p->n), fmt_bytes(of, sizeof of, (double)p->of),
-				(long long)p->a, (long long)p->b);
+		int used = putf(y, x, width, R_TEXT, "%s of %s, %lld of %s", fmt_bytes(n, sizeof n, (double)p->n), fmt_bytes(of, sizeof of, (double)p->of),
+				(long long)p->a, fmt_things(left, sizeof left, p->b, "table"));
 		double secs = p->ms > 0 ? (double)p->ms / 1000 : r > 0 ? (double)(p->of - p->n) / r : 0;
 		if (r > 0 && p->n < p->of)
 			(void)putf(y, x + used, width - used, R_DIM, ", %s/s, about %s left", fmt_bytes(rate, sizeof rate, r), fmt_secs(left, sizeof left, secs < 1 ? 1 : secs));
