@@ -58,7 +58,9 @@ void takenup_notes(struct plan *p, const struct model *seen)
 		if (was_begun(seen, &p->steps[i]) && !stays_done(seen, &p->steps[i]))
 			str_addf(&again, "%s%s", again.len ? ", " : "", p->steps[i].title);
 	if (removed.len)
-		str_add(&removed, ", and the database, which is made anew");
+		str_addf(&removed, ", and the database, which is made anew: %s",
+			 plan_find(p, "restore") ? "a restore cannot be continued"
+						 : "the snapshot of the source ended with that attempt, and tables of two moments do not fit each other");
 	say(p, "removed first", &removed);
 	say(p, "kept", &kept);
 	say(p, "done again", &again);

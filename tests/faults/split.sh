@@ -33,6 +33,7 @@ killed_when() {
 	wait $pid 2>/dev/null
 	ok "$1: nothing of the killed one goes on" until_true 30 gone
 	ok "$1: the next start goes on" exits 0 pgusher run split --yes
+	ok "$1: and says why it copies all of it again" says split 'the snapshot of the source ended with that attempt'
 	ok "$1: every row is there once" target "SELECT count(*) = $rows AND count(DISTINCT n) = $rows FROM big"
 	ok "$1: the end is the same" tests/lab/compare a/shop b/shop
 }

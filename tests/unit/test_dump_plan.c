@@ -340,7 +340,7 @@ static void a_stream_is_begun_anew(void **state)
 	assert_int_equal(w->p->steps[0].actions[0].kind, ACT_SQL); /* this attempt made it: no question */
 	assert_string_equal(w->p->steps[0].actions[0].removes, "content:shop");
 	assert_string_equal(w->p->steps[0].actions[0].dbname, "postgres");
-	says(w, "removed first: ", "content", " shop, and the database, which is made anew");
+	says(w, "removed first: ", "content", " shop, and the database, which is made anew: the snapshot of the source ended with that attempt");
 	says(w, "done again: copy the source into the target", "", "");
 	for (size_t i = 0; i < w->p->notes.n; i++)
 		assert_null(strstr(w->p->notes.v[i], "kept"));
@@ -397,6 +397,7 @@ static void a_restored_file(void **state)
 	assert_true(recreates(w));
 	has(w, "dump", "--file=/state/shop/shop-1");
 	has(w, "restore", "/state/shop/shop-1"); /* the same dump, not a new one */
+	says(w, "removed first: ", "content", "made anew: a restore cannot be continued");
 	step_ended(w, "restore", ST_FAILED);
 	assert_true(recreates(w));
 	step_ended(w, "restore", ST_DONE);
