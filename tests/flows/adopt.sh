@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # A subscription that somebody made by hand: its mistakes are named, it is taken over, compared, cut over, rolled back and finalized like one
 # of ours, with its journal and without it; also when it has several publications.
+#   tests/flows/adopt.sh [SOURCE TARGET]    majors; 14 and 16 by default
 METHOD=subscription
 . "$(dirname "$0")/common.sh"
-up a 14
-up b 16
+up a "${1:-14}"
+up b "${2:-16}"
+tools=$(client_bindir "${2:-16}")
 lab rows a shop 2
 lab psql a shop -q -c 'CREATE TABLE forgotten (id int PRIMARY KEY)' -c 'CREATE TABLE "we""ird Таблица" (id serial PRIMARY KEY, t text)' -c "INSERT INTO \"we\"\"ird Таблица\" (t) SELECT 'x' FROM generate_series(1, 30)"
 schema_to_b() { # [pg_dump arguments]
-	"$(client_bindir 16)/pg_dump" -Oxs "$@" --no-publications "host=127.0.0.1 port=$(get a PORT) user=postgres dbname=shop passfile=$(get a PASSFILE)" 2>/dev/null |
+	"$tools/pg_dump" -Oxs "$@" --no-publications "host=127.0.0.1 port=$(get a PORT) user=postgres dbname=shop passfile=$(get a PASSFILE)" 2>/dev/null |
 		grep -v transaction_timeout | lab psql b shop -q -o /dev/null
 }
 subscribe() { # PUBLICATIONS
@@ -67,7 +69,7 @@ ok 'a row that was lost before: the source goes on' lab psql a shop -qc 'INSERT 
 lab psql b shop -q -c 'SET session_replication_role = replica' -c "INSERT INTO \"we\"\"ird Таблица\" VALUES (7, 'x')"
 # a second publication, added by hand after it was taken over
 lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c "INSERT INTO late VALUES (1, 'x')" -c 'CREATE PUBLICATION "second, ""one" FOR TABLE late, big_narrow, big_wide'
-lab psql b shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c 'ALTER SUBSCRIPTION "hand made" ADD PUBLICATION "second, ""one" WITH (refresh = false)' 2>/dev/null
+lab psql b shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c 'ALTER SUBSCRIPTION "hand made" SET PUBLICATION "by hand", "second, ""one" WITH (refresh = false)' 2>/dev/null
 ok 'a publication that came later: its table is missed' exits 3 pgusher cutover hand --confirm shop
 ok 'a publication that came later: said' says hand 'publishes public.big_wide, but the target does not follow it'
 "$PGUSHER" watch -c "$WORK/hand.ini" --once >"$WORK/hand.out" 2>&1 </dev/null
