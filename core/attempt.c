@@ -228,6 +228,15 @@ static char *told(void *arg, const char *id)
 	return text;
 }
 
+static bool listing(void *arg)
+{
+	struct attempt *a = arg;
+
+	for (struct command c; queue_told(a->sink->q, WATCH_TABLES, &c); command_fini(&c))
+		a->listing = str_eq(c.text, "on");
+	return a->listing;
+}
+
 char *attempt_app_name(const struct migration *m, const char *id)
 {
 	/* the server keeps 63 bytes: the run's id must survive */
@@ -252,7 +261,7 @@ void attempt_quiet(struct route *route, const struct model *seen)
 void attempt_init_run(struct run *r, struct attempt *a, const struct plan *p, const struct model *seen, const char *id)
 {
 	*r = (struct run){.m = a->m, .plan = p, .seen = seen, .live = &a->sink->live, .state_dir = a->sink->dir,
-			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .told = told, .arg = a};
+			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .told = told, .listing = listing, .arg = a};
 	r->facts[SIDE_SOURCE] = a->survey->facts[SIDE_SOURCE];
 	r->facts[SIDE_TARGET] = a->survey->facts[SIDE_TARGET];
 	r->app = attempt_app_name(a->m, id);

@@ -15,6 +15,7 @@ struct attempt {
 	struct sink *sink;
 	struct route *route;
 	struct cancel *cancel;
+	bool listing;     /* somebody looks at the list of tables */
 	const char *what; /* stands in EV_BEGIN in place of the method; NULL */
 };
 

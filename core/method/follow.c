@@ -11,10 +11,12 @@
 #include "method/replication.h"
 #include "pg/logical.h"
 #include "pg/phase.h"
+#include "pg/tables.h"
 
 #define LOOK_MS 300
 #define STUCK_US INT64_C(60000000) /* no worker and no progress for so long: nothing will happen by itself */
 #define GONE_MS 10000
+#define LIST_MS 2000
 
 static void wait_ms(struct run *r, int ms)
 {
@@ -87,6 +89,23 @@ static void say_how_far(struct run *r, struct follow *f)
 	run_emit(r, e);
 }
 
+/* The server's own copy takes long: each table, while somebody looks at them. */
+static void list_tables(struct run *r, const struct link *l, int64_t *due_us)
+{
+	struct session *s;
+	struct err ignored;
+	char *text;
+
+	if (l->to != SIDE_TARGET || !r->listing || !r->listing(r->arg) || clock_poll_ms(*due_us) > 0)
+		return;
+	*due_us = clock_deadline(LIST_MS);
+	if (run_session(r, l->to, NULL, &s, &ignored) != ERR_OK || tables_of_subscription(s, l->subscription, &text, &ignored) != ERR_OK)
+		return;
+	struct event *e = event_new(EV_TABLES, side_name(l->to));
+	e->text = text;
+	run_emit(r, e);
+}
+
 static bool stuck(struct follow *f)
 {
 	int64_t now = clock_mono_us(), left = (f->behind > 0 ? f->behind : 0) + f->tables - f->ready;
@@ -109,6 +128,7 @@ enum err_code work_catch_up(struct run *r, const void *arg, struct err *err)
 	struct follow f = {0};
 	struct session *s;
 	struct link l;
+	int64_t list_us = 0;
 
 	link_forward(&l, r->m);
 	if (arg)
@@ -125,6 +145,7 @@ enum err_code work_catch_up(struct run *r, const void *arg, struct err *err)
 		if (rc != ERR_OK || (f.arrived && f.ready == f.tables))
 			break;
 		say_how_far(r, &f);
+		list_tables(r, &l, &list_us);
 		if (stuck(&f)) {
 			err_set(err, ERR_TIMEOUT, "no apply worker has run on the %s for a minute, and nothing moved", side_name(l.to));
 			rc = err_hint(err, "the log of that server says why; put it right and start again: it goes on from here");

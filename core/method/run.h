@@ -38,6 +38,8 @@ struct run {
 	enum err_code (*blame)(void *arg, enum side side, struct err *err);
 	/* What the operator said meanwhile to a wait of this name, journaled with who said it; NULL: nothing. Caller frees. */
 	char *(*told)(void *arg, const char *id);
+	/* Whether somebody looks at the list of the subscription's tables just now (EV_TABLES). */
+	bool (*listing)(void *arg);
 	void *arg;
 
 	/* its own */

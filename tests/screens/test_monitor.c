@@ -147,6 +147,41 @@ static void test_tables_of_the_monitor(void **state)
 	(void)term_end(t);
 }
 
+/* The server's own copy of a table that takes its time: each table while the run waits for it. A domain's check is not set aside. */
+static void test_tables_of_a_run(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	bed_quick_source(b);
+	bed_sql(b, A, b->db, "CREATE DOMAIN slowly AS int CHECK (public.slow(VALUE)); CREATE TABLE many (id slowly PRIMARY KEY)");
+	bed_sql(b, A, b->db, "INSERT INTO many SELECT generate_series(1, 1000); CREATE OR REPLACE FUNCTION slow(int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.1) IS NOT NULL'");
+	bed_ini_subscription(b, "[subscription]\ncopy = native\n");
+	struct term *t = bed_open(b);
+	walk_to(t, "Plan");
+	term_key(t, K_ENTER);
+	assert_true(term_wait_text(t, "3 of 4 tables ready", LONG_MS));
+	term_expect(t, "t tables");
+	term_key(t, "t");
+	term_expect(t, "4 tables: 3 ready, 0 catching up, 1 copying, 0 wait");
+	term_expect(t, "public.many");
+	term_expect(t, "B copied, ");
+	term_key(t, "/");
+	term_type(t, "orders");
+	term_expect_gone(t, "public.many");
+	assert_true(term_has(t, "public.orders"));
+	term_key(t, K_ESC);
+	term_expect(t, "public.many");
+	term_key(t, K_ESC);
+	term_expect(t, "3 of 4 tables ready");
+	term_key(t, K_ESC);
+	say_yes(t, "Stop it");
+	assert_true(term_wait_text(t, "in step 10 of 10", LONG_MS));
+	leave(t);
+	(void)term_end(t);
+}
+
 static void to_options(struct term *t)
 {
 	walk_to(t, "Options");
@@ -421,7 +456,7 @@ static void test_alarm_rings_once(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_are_chosen), T(test_adopt_is_offered),
+	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_of_a_run), T(test_tables_are_chosen), T(test_adopt_is_offered),
 		T(test_killed_cutover_is_said_first), T(test_killed_cutover_and_no_password), T(test_alarm_rings_once)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);

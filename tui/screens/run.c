@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "tables.h"
 #include "waiting.h"
 #include "wizard_in.h"
 
@@ -61,6 +62,14 @@ static int draw_progress(const struct event *p, int y, int x, int width)
 	return y;
 }
 
+/* The target catches up, or its server copies: then each table has a state. Only who runs it can ask for that. */
+static bool follows(const struct wizard *w)
+{
+	const struct model_item *it = model_find(&w->model.steps, "catch-up");
+
+	return !w->held && it && it->last->state == ST_RUNNING;
+}
+
 static int draw_command(const struct wizard *w, int y, int x, int h, int width)
 {
 	const struct event *a = w->model.action;
@@ -78,6 +87,12 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 
 	if (w->show_log) {
 		log_draw(w, y, x, h, width);
+		return;
+	}
+	if (tables_shown() && !follows(w))
+		tables_show(w, false);
+	if (tables_shown()) {
+		tables_draw(w, NULL, y, x, h, width);
 		return;
 	}
 	(void)putf(y, x, width, R_TITLE, w->busy ? "Running for %s" : "Ended after %s", fmt_secs(t, sizeof t, (double)(clock_mono_us() - w->began_us) / 1e6));
@@ -128,8 +143,9 @@ static void do_cancel(struct wizard *w, bool yes)
 
 static void cancel(struct wizard *w)
 {
-	if (w->show_log) {
+	if (w->show_log || tables_shown()) {
 		w->show_log = false;
+		tables_show(w, false);
 		return;
 	}
 	if (!w->busy) {
@@ -150,6 +166,23 @@ static void copy(struct wizard *w)
 	wizard_say(w, R_TEXT, "copied what runs now");
 }
 
+static void toggle_tables(struct wizard *w)
+{
+	w->show_log = false;
+	tables_show(w, !tables_shown());
+}
+
+/* What is typed into the list's filter is nothing else. */
+static bool first_key(struct wizard *w, int k, bool special)
+{
+	return tables_shown() && !w->show_log && tables_key(w, k, special);
+}
+
+static void leave(struct wizard *w)
+{
+	tables_show(w, false);
+}
+
 static bool key(struct wizard *w, int k, bool special)
 {
 	return w->show_log ? log_key(w, k, special) : waiting_key(w, k, special);
@@ -157,7 +190,7 @@ static bool key(struct wizard *w, int k, bool special)
 
 static bool valid(const struct wizard *w, int code)
 {
-	return code == 'c' ? waiting_shown(w) && waiting_may_cancel(w) : code == 't' ? waiting_shown(w) : code != 'w' || waiting_any(w);
+	return code == 'c' ? waiting_shown(w) && waiting_may_cancel(w) : code == 't' ? waiting_shown(w) || follows(w) : code != 'w' || waiting_any(w);
 }
 
 #define WAITING \
@@ -168,18 +201,25 @@ static const struct key keys[] = {
 	WAITING, {27, false, "Esc", "stop...", cancel}, {'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, QUIT,
 	{0, false, NULL, NULL, NULL},
 };
+static const struct key keys_follow[] = {
+	{27, false, "Esc", "stop...", cancel}, {'t', false, "t", "tables", toggle_tables}, {'l', false, "l", "log", log_toggle}, {'y', false, "y", "copy the command", copy}, QUIT,
+	{0, false, NULL, NULL, NULL},
+};
+static const struct key keys_tables[] = {
+	{'t', false, "t", "steps", toggle_tables}, {27, false, "Esc", "steps", cancel}, {0, false, "/", "filter", NULL}, {'l', false, "l", "log", log_toggle}, QUIT, {0, false, NULL, NULL, NULL},
+};
 static const struct key keys_log[] = {
 	{'l', false, "l", "steps", log_toggle}, {27, false, "Esc", "steps", cancel}, {0, false, "arrows, PgUp", "older lines", NULL}, QUIT, {0, false, NULL, NULL, NULL},
 };
 
 static const struct key *keys_now(const struct wizard *w)
 {
-	return w->show_log ? keys_log : keys;
+	return w->show_log ? keys_log : tables_shown() ? keys_tables : follows(w) ? keys_follow : keys;
 }
 
 const struct screen screen_run = {
-	.title = "Run", .keys_now = keys_now, .enter = enter, .draw = draw, .key = key, .ready = ready, .valid = valid,
+	.title = "Run", .keys_now = keys_now, .enter = enter, .leave = leave, .draw = draw, .key = key, .first = first_key, .ready = ready, .valid = valid,
 	.help = "Each step is written to the journal before it begins and when it ends, so that whatever happens to this terminal or this host, pgusher knows afterwards "
-		"where it stood. If the terminal goes away the copy goes on without it. Bytes are those of the tables on the source; rows on the target are a little smaller. While "
+		"where it stood. If the terminal goes away the copy goes on without it. Bytes are those of the tables on the source; rows on the target are a little smaller. While the target catches up, t lists its tables, how far each is, and what its server has copied of it. While "
 		"the creation of the slot waits for transactions that write, they are listed: c cancels the statement of the chosen one, t ends its session, after asking, w waits on.",
 };

@@ -102,8 +102,8 @@ void tables_draw(const struct wizard *w, const struct watch_sample *s, int y, in
 	}
 	if (e->at_us != l.at_us)
 		take(e);
-	(void)putf(y++, x, width, R_TITLE, "%s: %zu ready, %zu catching up, %zu copying, %zu wait", fmt_things(n, sizeof n, s->tables, "table"), l.n[0], l.n[1], l.n[2], l.n[3]);
-	if (s->said[0]) {
+	(void)putf(y++, x, width, R_TITLE, "%s: %zu ready, %zu catching up, %zu copying, %zu wait", fmt_things(n, sizeof n, (int64_t)(l.n[0] + l.n[1] + l.n[2] + l.n[3]), "table"), l.n[0], l.n[1], l.n[2], l.n[3]);
+	if (s && s->said[0]) {
 		char *text = xasprintf("fails%s%s: %s%s%s", s->said_relation[0] ? " on " : "", s->said_relation, s->said, s->said_detail[0] ? "; " : "", s->said_detail);
 		y += put_lines(y, x, 3, width, R_BAD, text);
 		free(text);
