@@ -140,6 +140,7 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 
 	char *dir = migration_state_dir(a->m), *app = xasprintf("pgusher watch %.32s", a->m->name);
 	struct watch *w = watch_new(a->m, dir, app, a->cancel);
+	watch_goes_on(w);
 	if (was_finalized(a->m))
 		watch_finalized(w);
 	struct crossing c = {0};

@@ -250,6 +250,10 @@ static void judge(struct plain *p, const struct event *e)
 static void take_events(struct plain *p, bool show)
 {
 	for (struct event *e; (e = engine_next(p->e)) != NULL;) {
+		if (p->a->once && e->kind == EV_SAMPLE && !plain_sample_whole(e)) {
+			event_free(e);
+			continue;
+		}
 		if (p->a->json && e->kind == EV_SAMPLE && !str_empty(e->text)) {
 			(void)puts(e->text);
 			(void)fflush(stdout);

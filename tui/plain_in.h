@@ -9,5 +9,7 @@ void plain_stamp(int64_t at_us);
 /* A line that belongs to the one before; nothing when the text is empty. */
 void plain_sub(const char *label, const char *text);
 void plain_say_sample(const struct event *e);
+/* Of very many tables what differs is known a few samples later: --once waits for that. */
+bool plain_sample_whole(const struct event *e);
 
 #endif

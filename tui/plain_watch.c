@@ -79,3 +79,10 @@ void plain_say_sample(const struct event *e)
 	}
 	plain_sub("differ", s.drift_lines);
 }
+
+bool plain_sample_whole(const struct event *e)
+{
+	struct watch_sample s;
+
+	return !watch_sample_from_text(&s, e->text) || s.drift_ms >= 0 || s.drift_not[0] || !s.source_ok || !s.target_ok || !s.sub_exists;
+}

@@ -1,6 +1,7 @@
 #include "watch/watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +12,17 @@
 #include "pg/phase.h"
 #include "pg/session.h"
 #include "pg/tables.h"
-#include "watch/drift.h"
 #include "watch/ends.h"
 #include "watch/guard.h"
+#include "watch/minute.h"
 #include "watch/reverse.h"
 #include "watch/serverlog.h"
 #include "watch/talkers.h"
-#include "watch/unfollowed.h"
 
 #define ASK_MS ENDS_MS
 #define MINUTE_US INT64_C(60000000)
 #define SOONER_US INT64_C(30000000) /* what could not be compared is looked at again */
-#define DRIFT_MS 10000     /* ten thousand tables take a second or two */
+#define AT_ONCE_MS 300
 #define RESTARTS_US INT64_C(20000000)
 #define LOG_US INT64_C(5000000)  /* between looks into its log */
 #define COUNT_STARTED 8
@@ -36,6 +36,8 @@ struct watch {
 	struct guard guard;
 	int64_t origin_local, origin_remote;
 	char system[24];
+	bool goes_on;
+	struct minute *minute; /* a look that is under way; NULL */
 	int64_t minute_us, worker, started[COUNT_STARTED]; /* started: when new workers were seen, a ring */
 	size_t n_started;
 	int64_t confirmed, moved_us; /* the slot's, and when it came there or was level, monotonic */
@@ -65,10 +67,16 @@ void watch_free(struct watch *w)
 {
 	if (!w)
 		return;
+	minute_end(w->minute, NULL);
 	ends_close(&w->ends);
 	free(w->app);
 	free(w->path);
 	free(w);
+}
+
+void watch_goes_on(struct watch *w)
+{
+	w->goes_on = true;
 }
 
 void watch_finalized(struct watch *w)
@@ -393,69 +401,47 @@ static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
 
 /* ---- each minute: do both sides still have the same columns, and how far are sequences? ---- */
 
-/* Tables as the source publishes them against those that the subscription knows. */
-static void look_for_drift(struct watch *w)
+static void take_minute(struct watch_sample *s, const struct minute_found *f)
+{
+	keep(s->drift, sizeof s->drift, f->drift.tables);
+	keep(s->drift_less, sizeof s->drift_less, f->drift.lesser);
+	keep(s->drift_lines, sizeof s->drift_lines, f->drift.lines);
+	s->drift_ms = f->drift_ms;
+	keep(s->drift_not, sizeof s->drift_not, f->drift_not);
+	s->sequences_behind = f->sequences_behind;
+	keep(s->reverse_not, sizeof s->reverse_not, f->reverse_not);
+}
+
+static void minute_over(struct watch *w)
+{
+	struct minute_found found;
+
+	if (!w->minute || !minute_ended(w->minute))
+		return;
+	minute_end(w->minute, &found);
+	w->minute = NULL;
+	take_minute(&w->s, &found);
+}
+
+static void each_minute(struct watch *w)
 {
 	struct watch_sample *s = &w->s;
-	PGresult *pub = NULL;
-	struct drift d;
-	struct err err = {.msg = "the subscription is not there any more"};
-	int64_t began = clock_mono_us();
+	struct minute_found found;
+	bool first = w->minute_us == 0;
 
-	if (ask(w, SIDE_TARGET, "SELECT subpublications FROM pg_subscription WHERE subname = $1", w->m->sub.name, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
-	    drift_look(w->ends.session[SIDE_SOURCE], w->ends.session[SIDE_TARGET], cell(pub, 0, 0), w->m->sub.name, s->ready < s->tables, DRIFT_MS, &d, &err) == ERR_OK &&
-	    unfollowed_look(w->ends.session[SIDE_SOURCE], w->m, cell(pub, 0, 0), DRIFT_MS, &d, &err) == ERR_OK) {
-		keep(s->drift, sizeof s->drift, d.tables);
-		keep(s->drift_less, sizeof s->drift_less, d.lesser);
-		keep(s->drift_lines, sizeof s->drift_lines, d.lines);
-		s->drift_ms = (clock_mono_us() - began) / 1000;
-		s->drift_not[0] = '\0';
-	} else { /* what was seen a minute ago is not known any more */
-		s->drift[0] = s->drift_less[0] = s->drift_lines[0] = '\0';
-		s->drift_ms = -1;
-		keep(s->drift_not, sizeof s->drift_not, err.msg);
-	}
-	PQclear(pub);
-}
-
-static void look_at_sequences(struct watch *w)
-{
-	static const char sql[] = "SELECT (quote_ident(schemaname) || '.' || quote_ident(sequencename))::text COLLATE \"C\" AS name, coalesce(last_value::text, '')"
-		" FROM pg_sequences WHERE schemaname !~ '^pg_' ORDER BY 1";
-	PGresult *a = NULL, *b = NULL;
-	struct err err;
-
-	if (ask(w, SIDE_SOURCE, sql, NULL, &a, &err) == ERR_OK && ask(w, SIDE_TARGET, sql, NULL, &b, &err) == ERR_OK) {
-		w->s.sequences_behind = 0;
-		for (int i = 0, k = 0; i < PQntuples(a); i++) {
-			while (k < PQntuples(b) && strcmp(cell(b, k, 0), cell(a, i, 0)) < 0)
-				k++;
-			if (k < PQntuples(b) && str_eq(cell(a, i, 0), cell(b, k, 0)))
-				w->s.sequences_behind += !str_eq(cell(a, i, 1), cell(b, k, 1));
-		}
-	}
-	PQclear(a);
-	PQclear(b);
-}
-
-/* What a reverse link needs of the target; the way from the source to it is tried by the preflight. */
-static void look_for_way_back(struct watch *w)
-{
-	static const char sql[] =
-		"SELECT CASE WHEN current_setting('wal_level') <> 'logical' THEN format('wal_level is %s on the target, logical is needed (after a restart)', current_setting('wal_level'))"
-		" WHEN EXISTS (SELECT 1 FROM pg_replication_slots WHERE slot_name = $1) THEN ''" /* it is made already */
-		" WHEN current_setting('max_replication_slots')::int <= (SELECT count(*) FROM pg_replication_slots) THEN 'no free replication slot on the target: raise max_replication_slots'"
-		" WHEN current_setting('max_wal_senders')::int <= (SELECT count(*) FROM pg_stat_replication) THEN 'no free walsender on the target: raise max_wal_senders' ELSE '' END";
-	struct err err;
-	PGresult *r;
-
-	struct link back;
-
-	link_back(&back, w->m);
-	if (!w->m->cut.reverse || ask(w, SIDE_TARGET, sql, back.slot, &r, &err) != ERR_OK)
+	minute_over(w);
+	if (w->minute || !s->source_ok || !s->target_ok || !s->sub_exists || (!first && clock_mono_us() - w->minute_us <= (s->drift_not[0] ? SOONER_US : MINUTE_US)))
 		return;
-	keep(w->s.reverse_not, sizeof w->s.reverse_not, cell(r, 0, 0));
-	PQclear(r);
+	w->minute_us = clock_mono_us();
+	w->minute = w->goes_on ? minute_begin(w->m, w->app, s->ready < s->tables) : NULL;
+	if (!w->minute) {
+		minute_look(w->ends.session, w->m, s->ready < s->tables, &found);
+		take_minute(s, &found);
+	}
+	/* of a few tables it is known at once */
+	for (int64_t end = clock_deadline(AT_ONCE_MS); first && w->minute && clock_mono_us() < end && !minute_ended(w->minute); (void)poll(NULL, 0, 2))
+		;
+	minute_over(w);
 }
 
 enum err_code watch_tables(struct watch *w, char **text, struct err *err)
@@ -543,11 +529,6 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	reckon_disk(w);
 	watch_pace_tell(&w->pace, s);
 	s->within_s = watch_pace_within(&w->pace, w->m->cut.max_lag_bytes);
-	if (s->source_ok && s->target_ok && s->sub_exists && (w->minute_us == 0 || clock_mono_us() - w->minute_us > (s->drift_not[0] ? SOONER_US : MINUTE_US))) {
-		look_for_drift(w);
-		look_at_sequences(w);
-		look_for_way_back(w);
-		w->minute_us = clock_mono_us();
-	}
+	each_minute(w);
 	*out = *s;
 }

@@ -15,6 +15,8 @@ struct watch;
 /* m is settled and outlives it. state_dir: where the target's timeline is remembered; app: application_name. */
 struct watch *watch_new(const struct migration *m, const char *state_dir, const char *app, struct cancel *cancel);
 void watch_free(struct watch *w);
+/* Many samples will be taken: none of them waits for what is looked at once a minute (minute.h; drift_ms -1 until then). */
+void watch_goes_on(struct watch *w);
 /* One look; takes a few milliseconds, or seconds when an end does not answer. */
 void watch_take(struct watch *w, struct watch_sample *out);
 /* Where the source keeps its WAL, for who looks how much is free there (host/waldisk.h). */

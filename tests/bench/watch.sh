@@ -13,6 +13,8 @@ lab tables a shop "${TABLES:-1000}"
 "$PGUSHER" run -c "$WORK/cost.ini" --yes >"$WORK/cost.out" 2>&1 || { tail -n 20 "$WORK/cost.out"; exit 1; }
 for s in a b; do lab psql $s postgres -q -c 'ALTER SYSTEM SET log_min_duration_statement = 0' -c 'SELECT pg_reload_conf()' >/dev/null; done
 timeout "${SECONDS_WATCHED:-15}" "$PGUSHER" watch -c "$WORK/cost.ini" --json >"$WORK/watch.out" || true # ended from outside
+# the comparison, at the start and each minute, goes on beside the samples
+figure "the longest time between two samples, in ${SECONDS_WATCHED:-15} s with ${TABLES:-1000} tables" "$(perl -ne '/"at_us":(\d+)/ or next; if (defined $l && ($1 - $l) / 1e6 > $m) { $m = ($1 - $l) / 1e6 } $l = $1; END { printf "%.2f", $m }' "$WORK/watch.out")" s '< 1.5' "$(grep -o '"drift_ms":[0-9]*' "$WORK/watch.out" | sort -u | tr '\n' ' ')"
 for s in a b; do
 	side=$([ $s = a ] && echo source || echo target)
 	# each look begins with the same statement; the first one connects and compares all columns, as is done once a minute

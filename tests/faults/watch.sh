@@ -103,6 +103,24 @@ until_true 60 locked
 ok 'what cannot be compared stops nothing' exits 0 pgusher watch case --once
 ok 'and is said, with the reason' says case 'they could not be compared: the objects of the target: 127.0.0.1 port'
 target_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)' AND pid <> pg_backend_pid()" >/dev/null
+# the comparison of both sides takes long, here because it has to wait: samples go on, and one look alone waits for it
+(lab psql a shop -q -c "BEGIN; LOCK TABLE pg_constraint IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)" >/dev/null 2>&1 &)
+held() { [ "$(source_sql "SELECT count(*) FROM pg_locks WHERE relation = 'pg_constraint'::regclass AND mode = 'AccessExclusiveLock' AND granted")" = 1 ]; }
+ok 'a catalogue is locked' until_true 20 held
+"$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
+watcher=$!
+compared() { [ "$(grep -c "\"drift_ms\":$1" "$WORK/watch.out")" -ge "$2" ]; }
+ok 'it is compared beside the samples, which go on' until_true 20 compared -1 5
+"$PGUSHER" watch -c "$WORK/case.ini" --once --json >"$WORK/once.out" 2>&1 </dev/null &
+once=$!
+waits() { [ "$(source_sql "SELECT count(*) FROM pg_locks WHERE relation = 'pg_constraint'::regclass AND NOT granted")" = 2 ]; }
+ok 'one look waits for it' until_true 20 waits
+source_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()" >/dev/null
+ok 'it is compared at last' until_true 20 compared '[0-9]' 1
+kill $watcher
+wait $watcher 2>/dev/null
+wait $once
+ok 'one look: one sample, and that has it' test "$(grep -c '"drift_ms":[0-9]' "$WORK/once.out") $(wc -l <"$WORK/once.out")" = '1 1'
 source_sql 'ALTER TABLE t ADD COLUMN w int'
 ok 'a column that the target lacks' exits 1 pgusher watch case --once
 ok 'is named' says case 'public.t (columns differ)'
