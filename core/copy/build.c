@@ -80,8 +80,9 @@ static bool sorts_small(const struct copy_job *j, const struct post_entry *p)
 
 enum err_code copy_run_entry(struct worker *w, const struct post_entry *p, const char *sql, struct err *err)
 {
+	bool alone = p->alone && copy_target(w, err) == ERR_OK && session_version(w->dst) >= 110000; /* before, no index had several */
 	char *all = xasprintf("%s%s%s%s", p->sets, sorts_small(w->job, p) ? "SET LOCAL maintenance_work_mem = '64MB';\n" : "",
-			      p->alone ? "SET LOCAL max_parallel_maintenance_workers = 0;\n" : "", sql);
+			      alone ? "SET LOCAL max_parallel_maintenance_workers = 0;\n" : "", sql);
 	enum err_code rc = copy_run(w, all, err);
 
 	free(all);
