@@ -255,6 +255,20 @@ enum err_code rollback_plan(struct plan **out, const struct migration *m, const 
 	return ERR_OK;
 }
 
+/* What was made by hand may be read by others, whom no catalogue names. */
+static char *what_goes(const struct migration *m)
+{
+	static const char all[] = "Subscriptions, slots, publications and roles of this migration, on both sides.";
+	if (!m->sub.adopt || m->sub.publications.n == 0)
+		return xstrdup(all);
+	char *made = strv_join(&m->sub.publications, ", ");
+	char *text = xasprintf("%s Of what was made by hand, on the source: the slot %s and the publication%s %s. Another subscription that reads them, too, would stop.",
+			       all, m->sub.slot, m->sub.publications.n > 1 ? "s" : "", made);
+
+	free(made);
+	return text;
+}
+
 enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old)
 {
 	char *title = xasprintf("%s: finalize", m->name);
@@ -268,8 +282,10 @@ enum err_code finalize_plan(struct plan **out, const struct migration *m, const 
 
 	if (flag)
 		strv_take(&p->owned, flag);
+	char *what = what_goes(m);
 	if (left) /* else there is nothing to ask for */
-		(void)step_hold(st, ask, "Subscriptions, slots, publications and roles of this migration, on both sides.", m->end[SIDE_SOURCE].dbname);
+		(void)step_hold(st, ask, what, m->end[SIDE_SOURCE].dbname);
+	free(what);
 	if (left)
 		links_undo_sql(&sql, m, true);
 	(void)step_work(st, ON_SOURCE, left ? "remove them, look that nothing is left" : "look that nothing is left", work_finalize, flag,

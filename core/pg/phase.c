@@ -70,6 +70,29 @@ void phase_setting_sql(struct str *sql, const char *db, const char *value)
 	}
 }
 
+#define WAS "\nwas " /* a comment that somebody else had given it: it is given back */
+
+/* Of one that somebody made by hand; NULL: none. Caller frees. */
+static enum err_code own_comment(struct session *s, const struct migration *m, const struct link *l, char **own, struct err *err)
+{
+	const char *params[] = {l->publication};
+	PGresult *res;
+
+	*own = NULL;
+	if (!m->sub.adopt || l->back)
+		return ERR_OK;
+	enum err_code rc = session_exec(s, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = $1", 1, params, 0, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	const char *text = PQntuples(res) ? cell(res, 0, 0) : "", *was = strstr(text, WAS);
+	if (phase_of_comment(text) == PHASE_NONE)
+		*own = *text ? xstrdup(text) : NULL;
+	else
+		*own = was ? xstrdup(was + strlen(WAS)) : NULL;
+	PQclear(res);
+	return ERR_OK;
+}
+
 /* text empty: none */
 static void comment_sql(struct str *sql, const struct link *l, const char *text)
 {
@@ -82,22 +105,24 @@ static void comment_sql(struct str *sql, const struct link *l, const char *text)
 		str_add(sql, "NULL");
 }
 
-static char *comment_text(const struct migration *m, const struct link *l, enum phase phase, const char *before)
+static char *comment_text(const struct migration *m, const struct link *l, enum phase phase, const char *before, const char *own)
 {
 	struct str note = {0}, text = {0};
 
 	adopted_note(m, &note);
 	if (phase != PHASE_NONE)
-		str_addf(&text, "%s%s%s", words[phase], before, str_text(&note));
+		str_addf(&text, "%s%s%s%s%s", words[phase], before, str_text(&note), own ? WAS : "", own ? own : "");
 	else if (l->back && note.len > 0) /* it goes on to say what it belongs to */
 		str_addf(&text, "%s%s", way_back, str_text(&note));
+	else if (own)
+		str_add(&text, own);
 	str_fini(&note);
 	return str_take(&text);
 }
 
 void phase_way_back_sql(struct str *sql, const struct migration *m, const struct link *back)
 {
-	char *text = comment_text(m, back, PHASE_NONE, "");
+	char *text = comment_text(m, back, PHASE_NONE, "", NULL);
 
 	if (*text) {
 		str_add(sql, "; ");
@@ -108,16 +133,21 @@ void phase_way_back_sql(struct str *sql, const struct migration *m, const struct
 
 enum err_code phase_write(struct session *s, const struct migration *m, const struct link *l, enum phase phase, const char *before, struct err *err)
 {
-	char *text = comment_text(m, l, phase, before);
+	char *own, *text;
 	struct str sql = {0};
 	struct err ignored;
+	enum err_code rc = own_comment(s, m, l, &own, err);
 
+	if (rc != ERR_OK)
+		return rc;
+	text = comment_text(m, l, phase, before, own);
+	free(own);
 	str_add(&sql, "BEGIN; ");
 	phase_setting_sql(&sql, m->end[l->from].dbname, phase == PHASE_FENCED || phase == PHASE_CUT_OVER ? "on" : before);
 	str_add(&sql, "; ");
 	comment_sql(&sql, l, text);
 	str_add(&sql, "; COMMIT");
-	enum err_code rc = session_run(s, str_text(&sql), err);
+	rc = session_run(s, str_text(&sql), err);
 	if (rc != ERR_OK)
 		(void)session_run(s, "ROLLBACK", &ignored);
 	str_fini(&sql);

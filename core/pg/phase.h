@@ -39,7 +39,8 @@ enum phase phase_of_comment(const char *text);
 enum phase phase_in(const struct facts *f, const char *publication);
 /*
  * In one transaction, on the side that the link comes from: PHASE_FENCED and PHASE_CUT_OVER close the database, the others set it back to
- * what it was before. What was taken over is named below the word (adopted.h).
+ * what it was before. What was taken over is named below the word (adopted.h), and
+ * a comment that somebody had given to a publication made by hand is kept there until it is given back.
  */
 enum err_code phase_write(struct session *s, const struct migration *m, const struct link *l, enum phase phase, const char *before, struct err *err);
 /* COMMENT ON PUBLICATION of a reverse link that was just made; nothing when nothing was taken over. */

@@ -62,10 +62,13 @@ ok 'its tables are seen' says hand 'tables ready'
 cp "$WORK/hand.ini" "$WORK/off.ini"
 printf '[cutover]\nverify = off\n' >>"$WORK/off.ini"
 ok 'no cutover without comparing' exits 3 pgusher cutover off --confirm shop
+lab psql a shop -q -c $'COMMENT ON PUBLICATION "by hand" IS \'of the team\'\'s;\nhands off\''
+own() { lab psql a shop -At -c "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = 'by hand'"; }
 lab psql b shop -q -c 'DELETE FROM "we""ird Таблица" WHERE id = 7' # as if it had never been there: copy_data = false
 ok 'a row that was lost before: no cutover' exits 1 pgusher cutover hand --confirm shop
 ok 'a row that was lost before: named' says hand 'we"ird Таблица'
 ok 'a row that was lost before: the source goes on' lab psql a shop -qc 'INSERT INTO "we""ird Таблица" (t) VALUES (1)'
+ok 'a row that was lost before: the comment of the publication is the one that it had' test "$(own)" = $'of the team\'s;\nhands off'
 lab psql b shop -q -c 'SET session_replication_role = replica' -c "INSERT INTO \"we\"\"ird Таблица\" VALUES (7, 'x')"
 # a second publication, added by hand after it was taken over
 lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c "INSERT INTO late VALUES (1, 'x')" -c 'CREATE PUBLICATION "second, ""one" FOR TABLE late, big_narrow, big_wide'
@@ -105,6 +108,8 @@ writes() { ! refuses a; }
 ok 'rolled back: the source takes writes' until_true 15 writes
 tests/lab/load stop w >/dev/null
 ok 'every acknowledged write is there, once' tests/lab/load check w a shop
+ok 'finalize: asks, and names what was made by hand' exits 3 pgusher finalize hand
+ok 'finalize: all of it' says hand 'the slot by_hand and the publications by hand, second, "one.'
 ok 'finalized' exits 0 pgusher finalize hand --confirm shop
 ok 'finalized: nothing is left, nor the publications' nothing_left
 ok 'finalized a second time: nothing to do' exits 0 pgusher finalize hand --confirm shop
