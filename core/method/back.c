@@ -304,11 +304,24 @@ enum err_code work_prime(struct run *r, const void *arg, struct err *err)
 	return rc == ERR_OK ? work_drain(r, NULL, err) : rc;
 }
 
+/* Somebody must look at them: they are on one side only. */
+static void say_lost(struct run *r, const struct link *l, int64_t changes)
+{
+	struct event *e = event_new(EV_ISSUE, NULL);
+	char n[48];
+
+	e->verdict = VERDICT_WARN;
+	xreplace(&e->title, "late writers");
+	event_text(&e->text, "%s on the %s since it was closed, past default_transaction_read_only: the other side does not have what they wrote", fmt_things(n, sizeof n, changes, "change"), side_name(l->from));
+	event_text(&e->hint, "the slot %s keeps them until pgusher finalize: find who sets default_transaction_read_only off for itself, stop it, and bring over by hand what it wrote (pgusher verify names the rows)", l->slot);
+	run_emit(r, e);
+}
+
 void cutover_say_late(struct run *r, const struct link *l)
 {
 	/* transactions that a reverse link brought have an origin message */
 	static const char sql[] =
-		"SELECT count(*) FROM (SELECT k, bool_or(k = 'O') OVER (PARTITION BY xid) AS brought FROM (SELECT xid, chr(get_byte(data, 0)) AS k"
+		"SELECT count(*) FROM (SELECT k, bool_or(k = 'O') OVER (PARTITION BY xid::text) AS brought FROM (SELECT xid, chr(get_byte(data, 0)) AS k"
 		" FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)) m) t"
 		" WHERE NOT brought AND k IN ('I', 'U', 'D', 'T')";
 	struct session *s;
@@ -320,8 +333,7 @@ void cutover_say_late(struct run *r, const struct link *l)
 	if (cutover_on(r, l->from, &s, &err) != ERR_OK || cutover_flush(s, &err) != ERR_OK || session_exec(s, sql, 2, params, 10000, &res, &err) != ERR_OK)
 		run_note(r, "late writers", "the slot %s could not be read to see whether somebody wrote on the %s since it was closed: %s", l->slot, side_name(l->from), err.msg);
 	else if (cell_i64(res, 0, 0) > 0)
-		run_note(r, "late writers", "%s changes were made on the %s since it was closed, past default_transaction_read_only: the other side does not have them",
-			 cell(res, 0, 0), side_name(l->from));
+		say_lost(r, l, cell_i64(res, 0, 0));
 	PQclear(res);
 	free(names);
 }

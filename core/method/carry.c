@@ -54,6 +54,17 @@ static bool is_carried(const struct migration *m, const struct fact_table *t)
 	       !strv_has(&m->dump.exclude_schemas, t->schema);
 }
 
+void carry_names(const struct run *r, struct str *list)
+{
+	const struct facts *f = r->facts[SIDE_SOURCE];
+
+	for (size_t i = 0; r->m->cut.unlogged && f && i < f->n_tables; i++)
+		if (is_carried(r->m, &f->tables[i])) {
+			str_add(list, list->len ? ", ONLY " : "ONLY ");
+			sql_qualified(list, f->tables[i].schema, f->tables[i].name);
+		}
+}
+
 static void carried_ids(const struct run *r, struct strv *ids)
 {
 	const struct facts *f = r->facts[SIDE_SOURCE];

@@ -26,6 +26,7 @@ struct cutover {
 	struct { const char *name; int64_t us; } parts[CUTOVER_PARTS]; /* what the outage was made of */
 	size_t n_parts;
 	bool hard, asleep, handed;
+	bool locked;           /* fence holds its locks, as far as we know */
 	bool hurried;          /* the follower was told to confirm at once */
 	bool opened, stuck;    /* taking back: the side takes writes again, whatever else failed; sessions on it do not end */
 	bool back;             /* the reverse link was made, and is to be taken away again when it does not come to the hand-over */
@@ -70,6 +71,11 @@ enum err_code cutover_stand(struct run *r, struct stand *out, struct err *err);
 void stand_fini(struct stand *s);
 /* Opens the session that will hold the locks, and writes down which. */
 enum err_code cutover_prepare_fence(struct run *r, struct err *err);
+
+/* Nobody writes to the tables from here on, whatever settings it minds: the locks are still there, or are taken (again). ERR_BLOCKED: somebody does write. */
+enum err_code cutover_hold_still(struct run *r, struct err *err);
+/* After the hand-over: who waits for the locks is ended, they go, and the slot is looked into once more. */
+void cutover_let_go(struct run *r);
 
 /* ALTER SUBSCRIPTION ... SET (synchronous_commit): the follower confirms what is on its disk, at once, or later and faster. */
 enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct err *err);

@@ -18,7 +18,7 @@ static void plan_locks(struct plan *p, enum where from)
 
 	(void)step_work(st, from, "lock the published tables", work_soft_fence, NULL,
 		"SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = ...;  -- the locks go when pgusher does\n"
-		"BEGIN; LOCK TABLE <each published table> IN SHARE MODE;");
+		"BEGIN; LOCK TABLE <each published table, each unlogged one that comes along> IN SHARE MODE;  -- until the hand-over");
 }
 
 static void plan_fences(struct plan *p, const struct migration *m, const struct link *l)
@@ -37,7 +37,7 @@ static void plan_fences(struct plan *p, const struct migration *m, const struct 
 	st = plan_step(p, "hard-fence", title, "New sessions can only read; those that waited are ended, and their writes do not happen.");
 	phase_setting_sql(&undo, m->end[l->from].dbname, "");
 	phase_setting_sql(&freeze, m->end[l->from].dbname, "on");
-	str_add(&freeze, ";\nSELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE <older than that>;\nROLLBACK;  -- the locks");
+	str_add(&freeze, ";\nSELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE <older than that>;");
 	struct action *a = step_work(st, from, "make it read-only, end the sessions", work_hard_fence, NULL, str_text(&freeze));
 	a->left_name = cutover_left_name(m, l);
 	a->left_what = what;
@@ -96,7 +96,8 @@ static void plan_rest(struct plan *p, const struct migration *m, const struct fa
 		struct step *st = plan_step(p, "hand-over", "hand over", title);
 		if (!over)
 			(void)step_work(st, (enum where)SIDE_SOURCE, "stop the clock", work_hand_over, NULL,
-				"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this");
+				"SELECT count(*) FROM pg_logical_slot_peek_binary_changes(...);  -- once more, with the locks still there: 0\n"
+				"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this\nROLLBACK;  -- the locks");
 		operator_hand_over_plan(st, m, l);
 	}
 	if (!l->back)

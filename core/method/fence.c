@@ -1,9 +1,11 @@
 /* The fences and the proof of drain. Declared in cutover_in.h. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "method/carry.h"
 #include "method/cutover_in.h"
 
 #define LOCK_TRIES 5
@@ -11,8 +13,11 @@
 
 /* ---- soft fence ---- */
 
-static enum err_code lock_sql(struct session *s, const char *publications, struct str *sql, struct err *err)
+/* No slot shows what is written to a table that is not logged: those are locked, too. */
+static enum err_code lock_sql(struct run *r, const char *publications, struct str *sql, struct err *err)
 {
+	struct session *s = r->cutover->fence;
+	struct str names = {0};
 	const char *params[] = {publications};
 	PGresult *res;
 	enum err_code rc = session_exec(s, "SELECT DISTINCT p.schemaname, p.tablename, c.relkind FROM pg_publication_tables p"
@@ -21,14 +26,16 @@ static enum err_code lock_sql(struct session *s, const char *publications, struc
 	if (rc != ERR_OK)
 		return rc;
 	for (int i = 0; i < PQntuples(res); i++) {
-		str_add(sql, i ? ", " : "LOCK TABLE ");
+		str_add(&names, i ? ", " : "");
 		if (*cell(res, i, 2) != 'p') /* published by its root: the rows are in its partitions */
-			str_add(sql, "ONLY ");
-		sql_qualified(sql, cell(res, i, 0), cell(res, i, 1));
+			str_add(&names, "ONLY ");
+		sql_qualified(&names, cell(res, i, 0), cell(res, i, 1));
 	}
-	if (PQntuples(res))
-		str_add(sql, " IN SHARE MODE");
+	carry_names(r, &names);
+	if (names.len)
+		str_addf(sql, "LOCK TABLE %s IN SHARE MODE", str_text(&names));
 	PQclear(res);
+	str_fini(&names);
 	return ERR_OK;
 }
 
@@ -41,11 +48,12 @@ enum err_code cutover_prepare_fence(struct run *r, struct err *err)
 
 	session_close(c->fence);
 	c->fence = NULL;
+	c->locked = false;
 	enum err_code rc = r->reach(r->arg, c->link.from, err);
 	if (rc == ERR_OK)
 		rc = session_open(&c->fence, &r->m->end[c->link.from], &opt, r->cancel, err);
 	if (rc == ERR_OK)
-		rc = lock_sql(c->fence, publications, &sql, err);
+		rc = lock_sql(r, publications, &sql, err);
 	free(publications);
 	free(c->lock_sql);
 	c->lock_sql = str_take(&sql);
@@ -81,21 +89,27 @@ static void say_writers(struct run *r)
 }
 
 /* The locks go with their session, also when nobody is there any more to close it. */
-static enum err_code try_locks(struct run *r, struct err *err)
+static enum err_code take_locks(struct cutover *c, struct err *err)
 {
-	struct cutover *c = r->cutover;
 	struct err ignored;
 	char *begin = xasprintf("SET idle_in_transaction_session_timeout = %lld; SET lock_timeout = '2s'; BEGIN", (long long)c->max_us / 1000 + 5000);
 	enum err_code rc = session_run(c->fence, begin, err);
 
 	free(begin);
-	cutover_clock(r, true);
 	if (rc == ERR_OK && *c->lock_sql)
 		rc = session_run(c->fence, c->lock_sql, err);
-	if (rc != ERR_OK) {
+	if (rc != ERR_OK)
 		(void)session_run(c->fence, "ROLLBACK", &ignored);
+	c->locked = rc == ERR_OK;
+	return rc;
+}
+
+static enum err_code try_locks(struct run *r, struct err *err)
+{
+	cutover_clock(r, true);
+	enum err_code rc = take_locks(r->cutover, err);
+	if (rc != ERR_OK)
 		cutover_clock(r, false);
-	}
 	return rc;
 }
 
@@ -222,7 +236,7 @@ enum err_code cutover_end_sessions(struct run *r, enum side side, struct err *er
 	return rc;
 }
 
-/* Sessions that began before the freeze do not know of it: they end, also those that wait for our locks; only then the locks go. */
+/* Sessions that began before the freeze do not know of it: they end, also those that wait for our locks, which stay until the hand-over. */
 enum err_code work_hard_fence(struct run *r, const void *arg, struct err *err)
 {
 	struct cutover *c = r->cutover;
@@ -241,8 +255,66 @@ enum err_code work_hard_fence(struct run *r, const void *arg, struct err *err)
 		rc = phase_write(s, r->m, &c->link, PHASE_FENCED, c->before, err);
 	if (rc == ERR_OK)
 		rc = cutover_end_sessions(r, c->link.from, err);
-	if (rc == ERR_OK && c->fence) /* nobody is left who waits behind the locks */
-		rc = session_run(c->fence, "ROLLBACK", err);
 	cutover_part(r, "fence");
 	return rc;
+}
+
+/* ---- around the hand-over ---- */
+
+enum err_code cutover_hold_still(struct run *r, struct err *err)
+{
+	struct cutover *c = r->cutover;
+	struct err why = {0};
+
+	if (c->locked && session_run(c->fence, "SELECT 1", &why) == ERR_OK)
+		return ERR_OK;
+	enum err_code rc = cutover_prepare_fence(r, err);
+	if (rc == ERR_OK)
+		rc = take_locks(c, err);
+	if (rc == ERR_OK || strcmp(err->sqlstate, "55P03") != 0)
+		return rc;
+	say_writers(r);
+	err_set(err, ERR_BLOCKED, "somebody writes on the %s in spite of the fence", side_name(c->link.from));
+	return err_hint(err, "see who writes; find who sets default_transaction_read_only off for itself (a role's setting, PGOPTIONS), stop it, then start again");
+}
+
+/* Those who wait for the locks, and would write as soon as these are gone. */
+static enum err_code end_waiting(struct run *r, int64_t *n, char **who, struct err *err)
+{
+	char pid[16];
+	const char *params[] = {pid};
+	struct session *s;
+	PGresult *res;
+	enum err_code rc = cutover_on(r, r->cutover->link.from, &s, err);
+
+	(void)snprintf(pid, sizeof pid, "%d", session_backend_pid(r->cutover->fence));
+	if (rc == ERR_OK)
+		rc = session_exec(s, "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), left(string_agg(format('pid %s (%s %s)', pid, usename, application_name), ', '), 200)"
+			" FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND $1::int = ANY (pg_blocking_pids(pid))", 1, params, QUIET_MS, &res, err);
+	if (rc != ERR_OK)
+		return rc;
+	*n = cell_i64(res, 0, 0);
+	if (*n > 0)
+		xreplace(who, cell(res, 0, 1));
+	PQclear(res);
+	return ERR_OK;
+}
+
+void cutover_let_go(struct run *r)
+{
+	struct cutover *c = r->cutover;
+	int64_t n = 1, deadline = clock_deadline(QUIET_MS);
+	struct err why = {0};
+	char *who = NULL;
+
+	while (c->locked && n > 0 && end_waiting(r, &n, &who, &why) == ERR_OK && clock_mono_us() < deadline)
+		if (n > 0)
+			(void)poll(NULL, 0, 2);
+	if (who)
+		run_note(r, "writers held", "they waited for the locks until the hand-over, and were ended; what they wanted to write is nowhere: %s", who);
+	free(who);
+	session_close(c->fence); /* its locks end here */
+	c->fence = NULL;
+	c->locked = false;
+	cutover_say_late(r, &c->link);
 }

@@ -233,7 +233,10 @@ void rollback_settle(struct run *r)
 		run_note(r, "the target", "is closed, but could not be marked so: %s", why.msg);
 }
 
-/* The proof took its time, and had read a table before somebody wrote to it; what is prepared stands in no slot until it is committed. */
+/*
+ * Locks that were lost, or that an operator's fence stood in for: then somebody may have written to a table after the proof had read it. With them
+ * nothing comes between this look and the word. What is prepared stands in no slot until it is committed.
+ */
 static enum err_code last_look(struct run *r, struct err *err)
 {
 	const struct link *l = &r->cutover->link;
@@ -241,8 +244,10 @@ static enum err_code last_look(struct run *r, struct err *err)
 	int64_t changes = 0;
 	char n[48];
 	PGresult *res;
-	enum err_code rc = cutover_on(r, l->from, &s, err);
+	enum err_code rc = cutover_hold_still(r, err);
 
+	if (rc == ERR_OK)
+		rc = cutover_on(r, l->from, &s, err);
 	if (rc == ERR_OK)
 		rc = session_exec(s, "SELECT count(*), string_agg(quote_literal(gid), ', ') FROM pg_prepared_xacts WHERE database = current_database()", 0, NULL, 0, &res, err);
 	if (rc != ERR_OK)
@@ -295,6 +300,7 @@ enum err_code work_hand_over(struct run *r, const void *arg, struct err *err)
 	cutover_say_open(r, l->to);
 	phase_setting_sql(&thawing, r->m->end[l->from].dbname, "");
 	say_outage(r);
+	cutover_let_go(r);
 	run_note(r, "hand-over", c->sequences == 1 ? "the primary is %s; %s stands where the %s's stood" : "the primary is %s; %s stand where the %s's stood", label,
 		 fmt_things(n, sizeof n, (int64_t)c->sequences, "sequence"), side_name(l->from));
 	run_note(r, l->back ? "the target" : "the old source", "refuses writes from now on. Never write to it again while the other is in use; to open it all the same: %s", str_text(&thawing));

@@ -73,7 +73,7 @@ static int draw_issues(const struct wizard *w, int y, int x, int end, int width)
 	if (n == 0)
 		return y;
 	(void)put(y, x, 10, R_DIM, "Attention");
-	(void)putf(y++, x + 10, width - 10, R_WARN, "%d complaint%s of the restore; the report has each with its statement", n, n == 1 ? "" : "s");
+	(void)putf(y++, x + 10, width - 10, R_WARN, "%d complaint%s; the report has each, with what to do", n, n == 1 ? "" : "s");
 	for (size_t i = 0; i < w->model.issues.n && y < end; i++) {
 		const struct event *e = w->model.issues.v[i].last;
 		if (e->verdict == VERDICT_WARN)
