@@ -2,29 +2,17 @@
 
 #include <curses.h>
 #include <dirent.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/str.h"
+#include "theme_file.h"
 
 #ifndef PGUSHER_SHARE
 #define PGUSHER_SHARE "/usr/local/share/pgusher"
 #endif
-
-#define NOT_SAID (-2)
-
-struct theme {
-	char *name;
-	attr_t attr[R_COUNT];
-	short fg[R_COUNT], bg[R_COUNT];
-};
-
-static const char *const role_names[R_COUNT] = {
-	"text", "dim", "title", "head", "foot", "select", "good", "warn", "bad", "gauge", "field", "focus", "key",
-};
 
 /* The default theme as its file would say it. */
 static const char *const builtin_default[R_COUNT] = {
@@ -39,41 +27,6 @@ static struct theme *themes;
 static size_t n_themes, current;
 static unsigned long ready[R_COUNT];
 
-static void parse_style(struct theme *t, int role, const char *text)
-{
-	static const char *const colour_names[] = {"black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"};
-	static const struct { const char *name; attr_t attr; } attrs[] = {
-		{"bold", A_BOLD}, {"dim", A_DIM}, {"underline", A_UNDERLINE}, {"reverse", A_REVERSE}, {"blink", A_BLINK}};
-	struct strv words = {0};
-	int n_colours = 0;
-
-	t->attr[role] = 0;
-	t->fg[role] = t->bg[role] = -1;
-	strv_split(&words, text, ",");
-	for (size_t i = 0; i < words.n; i++) {
-		short c = -1;
-		int64_t number;
-		bool is_attr = false;
-		for (size_t k = 0; k < sizeof attrs / sizeof *attrs; k++)
-			if (str_eq(words.v[i], attrs[k].name)) {
-				t->attr[role] |= attrs[k].attr;
-				is_attr = true;
-			}
-		for (short k = 0; k < 8; k++)
-			if (str_eq(words.v[i], colour_names[k]))
-				c = k;
-		if (str_to_i64(words.v[i], 0, 255, &number))
-			c = (short)number;
-		if (is_attr)
-			continue;
-		if (n_colours++ == 0)
-			t->fg[role] = c;
-		else
-			t->bg[role] = c;
-	}
-	strv_fini(&words);
-}
-
 static struct theme *add_theme(const char *name)
 {
 	themes = xrealloc(themes, (n_themes + 1) * sizeof *themes);
@@ -87,27 +40,7 @@ static void add_builtin(const char *name, const char *const *styles)
 	struct theme *t = add_theme(name);
 
 	for (int r = 0; r < R_COUNT; r++)
-		parse_style(t, r, styles[r]);
-}
-
-static int on_theme_value(void *arg, const char *section, const char *name, const char *value)
-{
-	struct theme *t = arg;
-
-	if (str_eq(section, "meta") && str_eq(name, "name"))
-		xreplace(&t->name, value);
-	for (int r = 0; r < R_COUNT && str_eq(section, "roles"); r++)
-		if (str_eq(name, role_names[r]))
-			parse_style(t, r, value);
-	return 1;
-}
-
-/* Keys stand in the foot's line: in a theme that does not name them they have its colours. */
-static void key_as_foot(struct theme *t)
-{
-	t->attr[R_KEY] = t->attr[R_FOOT] | A_BOLD;
-	t->fg[R_KEY] = t->fg[R_FOOT];
-	t->bg[R_KEY] = t->bg[R_FOOT];
+		theme_style(t, r, styles[r]);
 }
 
 static bool have(const char *name)
@@ -134,11 +67,8 @@ static void load_dir(const char *dir)
 			if (!have(name)) {
 				struct theme *t = add_theme(name);
 				for (int r = 0; r < R_COUNT; r++)
-					parse_style(t, r, builtin_default[r]);
-				t->fg[R_KEY] = NOT_SAID;
-				(void)ini_parse(path, on_theme_value, t); /* a bad line leaves the default's role */
-				if (t->fg[R_KEY] == NOT_SAID)
-					key_as_foot(t);
+					theme_style(t, r, builtin_default[r]);
+				theme_read(t, path);
 			}
 			free(name);
 			free(path);
@@ -205,7 +135,7 @@ static void apply(void)
 	}
 	for (int r = 0; r < R_COUNT && !term_colours(); r++) { /* without colours only the mono theme keeps roles apart */
 		struct theme mono = {0};
-		parse_style(&mono, r, builtin_mono[r]);
+		theme_style(&mono, r, builtin_mono[r]);
 		ready[r] = mono.attr[r];
 	}
 }

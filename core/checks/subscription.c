@@ -97,7 +97,7 @@ static void was_cut(struct finding *f, const char *title, const struct err *why)
 {
 	bool cut = why->code == ERR_LOST || why->code == ERR_TIMEOUT;
 
-	finding_is(f, VERDICT_BLOCK, title);
+	finding_is(f, VERDICT_BLOCK, "%s", title);
 	finding_print(&f->found, "%s%s", cut ? "the probe itself was cut: " : "the probe could not be made: ", why->msg);
 	finding_print(&f->why, "the probe goes over a session of pgusher's own; when that breaks, nothing is known of what it was to try");
 	finding_print(&f->fix, "%s; then ask again: r in the wizard, or pgusher check", err_next(why));
