@@ -12,7 +12,9 @@
 #include "pg/logical.h"
 #include "pg/phase.h"
 #include "pg/tables.h"
+#include "watch/stuck.h"
 
+#define HELD_MS 4000 /* between two looks at who holds the worker back */
 #define LOOK_MS 300
 #define STUCK_US INT64_C(60000000) /* no worker and no progress for so long: nothing will happen by itself */
 #define GONE_MS 10000
@@ -33,6 +35,8 @@ struct follow {
 	bool arrived, worker;
 	enum side asked;  /* last */
 	int64_t best, moved_us; /* smallest number of bytes left, and when it became that */
+	char held[300];      /* who holds a lock that its worker waits for; "" */
+	int64_t held_due_us;
 };
 
 static enum err_code look(struct run *r, const struct link *l, struct follow *f, struct err *err)
@@ -82,8 +86,8 @@ static void say_how_far(struct run *r, struct follow *f)
 	e->a = f->ready;
 	e->b = f->tables;
 	if (f->worker)
-		event_text(&e->text, "%s behind, %lld of %s ready", fmt_bytes(n, sizeof n, (double)(f->behind > 0 ? f->behind : 0)),
-			   (long long)f->ready, fmt_things(t, sizeof t, f->tables, "table"));
+		event_text(&e->text, "%s behind, %lld of %s ready%s%s", fmt_bytes(n, sizeof n, (double)(f->behind > 0 ? f->behind : 0)),
+			   (long long)f->ready, fmt_things(t, sizeof t, f->tables, "table"), *f->held ? "; its worker waits: " : "", f->held);
 	else
 		event_text(&e->text, "no apply worker runs: the log of the server that follows says why, when that lasts");
 	run_emit(r, e);
@@ -104,6 +108,20 @@ static void list_tables(struct run *r, const struct link *l, int64_t *due_us)
 	struct event *e = event_new(EV_TABLES, side_name(l->to));
 	e->text = text;
 	run_emit(r, e);
+}
+
+/* A session on that server that was forgotten in its transaction looks like a slow network. */
+static void ask_who_holds(struct run *r, const struct link *l, struct follow *f)
+{
+	struct session *s;
+	struct err ignored;
+	int64_t pid;
+
+	if (clock_poll_ms(f->held_due_us) > 0)
+		return;
+	f->held_due_us = clock_deadline(HELD_MS);
+	if (run_session(r, l->to, NULL, &s, &ignored) == ERR_OK)
+		(void)stuck_ask(s, l->subscription, HELD_MS, f->held, sizeof f->held, &pid, &ignored);
 }
 
 static bool stuck(struct follow *f)
@@ -144,6 +162,7 @@ enum err_code work_catch_up(struct run *r, const void *arg, struct err *err)
 		rc = rc == ERR_OK ? rc : err->code;
 		if (rc != ERR_OK || (f.arrived && f.ready == f.tables))
 			break;
+		ask_who_holds(r, &l, &f);
 		say_how_far(r, &f);
 		list_tables(r, &l, &list_us);
 		if (stuck(&f)) {

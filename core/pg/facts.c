@@ -5,6 +5,8 @@
 
 #include "pg/facts_in.h"
 
+#define LOCK_WAIT "3s"
+
 enum err_code facts_ask(struct facts *f, struct session *s, const char *what, const char *sql, int n, const char *const *params,
 			PGresult **res, struct err *err)
 {
@@ -50,7 +52,10 @@ enum err_code facts_read(struct facts **out, struct session *s, enum side side, 
 	f->side = side;
 	f->large_object_bytes = -1;
 	f->db_exists = str_eq(dbname, PQdb(session_conn(s)));
-	enum err_code rc = facts_read_server(f, s, dbname, err);
+	/* an ALTER TABLE, or a session forgotten in its transaction, may hold what is asked for: then that is unseen, the rest is not */
+	enum err_code rc = session_run(s, "SET lock_timeout = '" LOCK_WAIT "'", err);
+	if (rc == ERR_OK)
+		rc = facts_read_server(f, s, dbname, err);
 	if (rc == ERR_OK)
 		rc = facts_read_roles(f, s, dbname, err);
 	if (rc == ERR_OK)
@@ -59,6 +64,8 @@ enum err_code facts_read(struct facts **out, struct session *s, enum side side, 
 		rc = facts_read_tables(f, s, err);
 	if (rc == ERR_OK && f->db_exists)
 		rc = facts_read_objects(f, s, err);
+	if (rc == ERR_OK)
+		rc = session_run(s, "SET lock_timeout = 0", err);
 	if (rc != ERR_OK)
 		facts_free(f);
 	else
@@ -94,7 +101,7 @@ enum err_code facts_read_content(struct facts **out, struct session *s, const ch
 	f->db_exists = true;
 	str_add(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
 	sql_literal(&sql, snapshot);
-	str_add(&sql, "; SET LOCAL lock_timeout = '3s'; SAVEPOINT facts"); /* sizes can do without */
+	str_add(&sql, "; SET LOCAL lock_timeout = '" LOCK_WAIT "'; SAVEPOINT facts"); /* sizes can do without */
 	enum err_code rc = session_run(s, str_text(&sql), err);
 	str_fini(&sql);
 	if (rc == ERR_OK)

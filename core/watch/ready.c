@@ -59,8 +59,13 @@ static void of_ends(const struct watch_sample *s, const struct migration *m, str
 
 	add(l, "ends", "both servers answer", both ? VERDICT_OK : VERDICT_BLOCK, "wait until both are there", "%s",
 	    both ? "yes" : !s->source_ok ? "the source does not" : "the target does not");
-	if (!unseen(l, "follows", "the target follows", s->target_seen_us && s->source_seen_us))
+	if (!*why && s->stuck[0]) {
+		char todo[80];
+		(void)snprintf(todo, sizeof todo, "end it on the target: SELECT pg_terminate_backend(%lld)", (long long)s->stuck_pid);
+		add(l, "follows", "the target follows", VERDICT_BLOCK, todo, "its worker waits for a lock: %s", s->stuck);
+	} else if (!unseen(l, "follows", "the target follows", s->target_seen_us && s->source_seen_us)) {
 		add(l, "follows", "the target follows", *why ? VERDICT_BLOCK : VERDICT_OK, "see the alarm and what it says to do", "%s", *why ? why : "subscription enabled, worker connected");
+	}
 	of_leader(s, m, l);
 }
 

@@ -19,6 +19,7 @@
 #define DISK_BAD_S 600.0
 #define STILL_S 2.5
 #define STATUS_S 10.0
+#define STUCK_S 30     /* a lock that is held for so long was forgotten */
 #define STILL_BYTES (1 << 20)
 #define XMIN_AGE 100000000
 
@@ -34,7 +35,7 @@ static const struct column columns[] = {
 	COL(TEXT, said_relation), COL(TEXT, said_lsn), COL(TEXT, said_look), COL(TEXT, said_remove), COL(TEXT, log_where), COL(INT, target_version), COL(INT, timeline),
 	COL(TEXT, address), COL(INT, failed_over), COL(TEXT, failover), COL(INT, standbys), COL(INT, sync_standbys), COL(TEXT, sync_commit),
 	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
-	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(INT, xmin_age),
+	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(TEXT, stuck), COL(INT, stuck_pid), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
 	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
 	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
@@ -183,10 +184,15 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 {
 	char b[32], t[32];
 
-	/* a little may wait for the next status of the target, every 10 s */
-	if (s->source_ok && s->target_ok && s->worker && s->slot_active && (s->still_s > 3 * STATUS_S / 2 || (s->still_s > STILL_S && s->lag_bytes > STILL_BYTES)))
+	if (s->target_ok && s->worker && s->stuck[0]) {
+		char todo[200];
+		(void)snprintf(todo, sizeof todo, "ask whoever it is to end the transaction, or end it on the target: SELECT pg_terminate_backend(%lld)", (long long)s->stuck_pid);
+		add(l, "stuck", s->still_s > STUCK_S ? VERDICT_BLOCK : VERDICT_WARN, todo, "the target's worker waits for a lock, for %s: %s", fmt_secs(t, sizeof t, s->still_s), s->stuck);
+	} else if (s->source_ok && s->target_ok && s->worker && s->slot_active && (s->still_s > 3 * STATUS_S / 2 || (s->still_s > STILL_S && s->lag_bytes > STILL_BYTES))) {
+		/* a little may wait for the next status of the target, every 10 s */
 		add(l, "still", VERDICT_WARN, "a large transaction is being applied, or nothing passes between the two servers: when no worker shows CPU, look at the network and its firewalls",
 		    "nothing was confirmed for %s: %s behind", fmt_secs(t, sizeof t, s->still_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));
+	}
 	if (s->drift_not[0] && s->source_ok && s->target_ok)
 		add(l, "not compared", VERDICT_WARN, "see what holds a lock on the catalogues of either side (pg_locks), and whether this role may read them; it is tried again each half minute",
 		    "whether both sides have the same tables and columns is not known: they could not be compared: %s", s->drift_not);

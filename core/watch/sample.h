@@ -41,6 +41,8 @@ struct watch_sample {
 	int64_t lag_bytes, unsent_bytes;        /* not confirmed by the target; of it not sent yet (-1: no walsender) */
 	int64_t held_bytes, safe_bytes;         /* WAL kept for the slot; until it is thrown away (-1: no limit, or before 13) */
 	double still_s;                         /* for so long nothing was confirmed of what is behind; 0: it moves, or is level */
+	char stuck[300];                        /* who holds the lock that a worker waits for (stuck.h); "" */
+	int64_t stuck_pid;
 	int64_t xmin_age;                       /* transactions that the slot holds back catalogue vacuum by */
 	char writer[200];                       /* longest transaction that writes; "" when none for 10 s */
 	/* arithmetic */

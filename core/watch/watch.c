@@ -17,6 +17,7 @@
 #include "watch/minute.h"
 #include "watch/reverse.h"
 #include "watch/serverlog.h"
+#include "watch/stuck.h"
 #include "watch/talkers.h"
 
 #define ASK_MS ENDS_MS
@@ -261,7 +262,8 @@ static void look_into_log(struct watch *w)
 	struct err err;
 	bool fails = s->sub_exists && (s->restarts > 0 || !s->worker || (s->sync_errors > 0 && s->ready < s->tables));
 
-	if (!fails)
+	bool over = s->said_lsn[0] && lsn_of(s->said_lsn) <= lsn_of(s->origin_lsn); /* what was read before: it went past that since */
+	if (!fails || over)
 		s->said[0] = s->said_detail[0] = s->said_relation[0] = s->said_lsn[0] = s->said_look[0] = s->said_remove[0] = s->log_where[0] = '\0';
 	bool known = s->log_where[0] && clock_mono_us() - w->log_us < LOG_US && w->log_worker == w->worker;
 	if (!fails || known ||
@@ -492,6 +494,18 @@ static void stands_still(struct watch *w, int64_t confirmed)
 	w->s.still_s = (double)(now - w->moved_us) / 1e6;
 }
 
+#define HELD_S 2.0 /* less is a lock that somebody needs for a moment */
+
+static void look_who_holds(struct watch *w)
+{
+	struct watch_sample *s = &w->s;
+	struct err err;
+
+	s->stuck[0] = '\0';
+	if (s->target_ok && s->worker && (s->still_s > HELD_S || w->minute_us == 0)) /* one look is all that a cutover takes */
+		(void)stuck_ask(w->ends.session[SIDE_TARGET], w->m->sub.name, ASK_MS, s->stuck, sizeof s->stuck, &s->stuck_pid, &err);
+}
+
 void watch_take(struct watch *w, struct watch_sample *out)
 {
 	int64_t current = 0, confirmed = 0;
@@ -521,6 +535,7 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	struct reverse_reading back;
 	bool reverse = look_at_way_back(w, &back);
 	stands_still(w, confirmed);
+	look_who_holds(w);
 	s->at_us = clock_wall_us();
 	if (reverse)
 		watch_pace_add(&w->pace, s->at_us, back.current, back.confirmed, back.held, w->commits);

@@ -52,6 +52,22 @@ target_sql 'DELETE FROM t WHERE id = 2001'
 source_sql 'DELETE FROM t WHERE id = 2001'
 well 20
 
+lab psql b shop -q -c 'BEGIN' -c 'LOCK TABLE t' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
+locks() { [ "$(target_sql "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessExclusiveLock' AND granted")" = 1 ]; }
+until_true 10 locks
+source_sql "UPDATE t SET v = 'z' WHERE id = 1"
+within 15 'somebody on the target holds a lock: who, and on what' 'waits for a lock, for [^"]*public.t is held by pid [0-9]+ \(postgres with psql'
+ok 'a rehearsal says so, too' exits 1 pgusher cutover case --rehearse
+ok 'and names who it is' says case 'its worker waits for a lock: public.t is held by pid'
+holder=$(grep -oE 'pg_terminate_backend\([0-9]+\)' "$WORK/case.out" | tail -n 1)
+"$PGUSHER" cutover -c "$WORK/case.ini" >"$WORK/held.out" 2>&1 </dev/null &
+cutting=$!
+ok 'a cutover waits before it holds anybody back, and says for whom' until_true 60 says held 'its worker waits: public.t is held by pid'
+ok 'what ends it, run as it stands' target_sql "SELECT $holder"
+wait $cutting
+ok 'then it goes on to its question' says held 'Cut over now?'
+well 20
+
 lab tell link freeze
 source_sql "INSERT INTO t SELECT g, repeat('y', 100) FROM generate_series(10000, 50000) g"
 within 8 'the network between the servers stands still' 'nothing was confirmed for'
