@@ -206,6 +206,11 @@ static enum err_code reach(void *arg, enum side side, struct err *err)
 	return route_open(((struct attempt *)arg)->route, side, err);
 }
 
+static bool login(void *arg, enum side side, const struct err *why)
+{
+	return route_login(((struct attempt *)arg)->route, side, why);
+}
+
 static enum err_code blame(void *arg, enum side side, struct err *err)
 {
 	return route_blame(((struct attempt *)arg)->route, side, err);
@@ -261,7 +266,7 @@ void attempt_quiet(struct route *route, const struct model *seen)
 void attempt_init_run(struct run *r, struct attempt *a, const struct plan *p, const struct model *seen, const char *id)
 {
 	*r = (struct run){.m = a->m, .plan = p, .seen = seen, .live = &a->sink->live, .state_dir = a->sink->dir,
-			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .told = told, .listing = listing, .arg = a};
+			  .cancel = a->cancel, .emit = emit_for_run, .hold = ask, .reach = reach, .blame = blame, .login = login, .told = told, .listing = listing, .arg = a};
 	r->facts[SIDE_SOURCE] = a->survey->facts[SIDE_SOURCE];
 	r->facts[SIDE_TARGET] = a->survey->facts[SIDE_TARGET];
 	r->app = attempt_app_name(a->m, id);

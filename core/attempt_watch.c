@@ -149,6 +149,9 @@ enum err_code attempt_watch(struct attempt *a, struct err *err)
 	while (rc == ERR_OK && !cancel_raised(a->cancel)) {
 		struct watch_sample s;
 		open_ways(a, &ways, w);
+		for (int i = 0; i < 2; i++)
+			if (route_told_password(a->route, (enum side)i))
+				watch_password(w, (enum side)i);
 		tend_disk(w, &disk);
 		watch_take(w, &s);
 		say_ways(&ways, &s);

@@ -165,6 +165,11 @@ static void on_both(void *arg, const struct facts *src, const struct facts *dst)
 	names_settle(&((struct engine *)arg)->m, src, dst);
 }
 
+static bool on_login(void *arg, enum side side, const struct err *why)
+{
+	return route_login(&((struct engine *)arg)->route, side, why);
+}
+
 static enum err_code on_reach(void *arg, enum side side, struct err *err)
 {
 	return route_open(&((struct engine *)arg)->route, side, err);
@@ -199,7 +204,7 @@ static enum err_code survey(struct engine *e, bool findings, struct err *err)
 {
 	enum err_code free_rc = not_held(e, err);
 
-	const struct gather_hooks hooks = {.facts = on_facts, .finding = findings ? on_finding : no_finding, .both = on_both, .blame = on_blame, .again = on_again, .reach = on_reach, .arg = e};
+	const struct gather_hooks hooks = {.login = on_login, .facts = on_facts, .finding = findings ? on_finding : no_finding, .both = on_both, .blame = on_blame, .again = on_again, .reach = on_reach, .arg = e};
 	char *app = xasprintf("pgusher %.32s", e->m.name);
 
 	forget_survey(e);
@@ -383,8 +388,8 @@ static enum err_code list_tables(struct engine *e, struct err *err)
 
 	if (rc == ERR_OK)
 		rc = route_open_patiently(&e->route, SIDE_SOURCE, err);
-	if (rc == ERR_OK)
-		rc = gather_connect(&e->m.end[SIDE_SOURCE], SIDE_SOURCE, "pgusher", &e->cancel, &s, &exists, err);
+	while (rc == ERR_OK && (rc = gather_connect(&e->m.end[SIDE_SOURCE], SIDE_SOURCE, "pgusher", &e->cancel, &s, &exists, err)) != ERR_OK && route_login(&e->route, SIDE_SOURCE, err))
+		rc = ERR_OK;
 	if (rc == ERR_OK && !exists)
 		rc = err_set(err, ERR_BLOCKED, "the source's database does not exist");
 	if (rc == ERR_OK)
@@ -509,6 +514,7 @@ static void *engine_main(void *arg)
 	while (queue_take(e->q, &e->cancel, &c)) {
 		struct err err = {0};
 		const char *name = command_names[c.kind];
+		e->route.no_password[0] = e->route.no_password[1] = false;
 		if (atomic_load(&e->stopping))
 			cancel_raise(&e->cancel); /* the reset must not swallow the last word */
 		if (name)

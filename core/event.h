@@ -49,6 +49,9 @@ enum event_kind {
 enum state { ST_NONE, ST_WAITING, ST_RUNNING, ST_DONE, ST_SKIPPED, ST_FAILED, ST_CANCELLED };
 enum verdict { VERDICT_OK, VERDICT_INFO, VERDICT_WARN, VERDICT_BLOCK };
 
+/* The gate that asks for a role's password: "password source", "password target"; answered by CMD_ANSWER with it as text. Never journaled. */
+#define LOGIN_GATE "password "
+
 struct event {
 	enum event_kind kind;
 	enum state state;

@@ -55,6 +55,8 @@ struct queue *queue_new(void)
 void command_fini(struct command *c)
 {
 	free(c->id);
+	if (c->text) /* it may be a password */
+		explicit_bzero(c->text, strlen(c->text));
 	free(c->text);
 	if (c->migration) {
 		migration_fini(c->migration);

@@ -1,9 +1,11 @@
 #include "route.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "event.h"
 #include "pg/patience.h"
+#include "pg/session.h"
 
 /* The operator sees whose key it is, and compares; nothing else tells an impostor apart. */
 static enum err_code learn_key(struct route *r, enum side side, struct err *err)
@@ -78,6 +80,53 @@ enum err_code route_open_patiently(struct route *r, enum side side, struct err *
 		if (!patience_wait(&p, r->cancel, tell, &a))
 			return cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
 	return rc;
+}
+
+/* Only for the front end: what was asked for here is no part of the story. */
+static void show(struct route *r, struct event *e)
+{
+	queue_post(r->sink->q, e);
+}
+
+static bool take_password(struct route *r, enum side side, struct command *c)
+{
+	bool given = c->yes && !str_empty(c->text);
+
+	if (given)
+		secret_set(&r->m->end[side].password, c->text);
+	command_fini(c);
+	return given;
+}
+
+bool route_login(struct route *r, enum side side, const struct err *why)
+{
+	struct command c = {0};
+
+	if (!patience_password(why) || strstr(why->msg, "ssh says") || r->no_password[side])
+		return false;
+	char *id = xasprintf(LOGIN_GATE "%s", side_name(side)), *label = endpoint_label(&r->m->end[side]);
+	struct event *e = event_new(EV_GATE, id);
+	event_text(&e->title, "The %s wants a password", side_name(side));
+	event_text(&e->text, "%s at %s%s%s", r->m->end[side].user ? r->m->end[side].user : "the role", label, why->sqlstate[0] ? ": " : "", why->sqlstate[0] ? why->msg : "");
+	show(r, e);
+	bool given = queue_answer(r->sink->q, id, r->cancel, &c) && take_password(r, side, &c);
+	e = event_new(EV_ANSWER, id);
+	e->state = given ? ST_DONE : ST_FAILED;
+	show(r, e);
+	r->no_password[side] = !given;
+	free(label);
+	free(id);
+	return given;
+}
+
+bool route_told_password(struct route *r, enum side side)
+{
+	char *id = xasprintf(LOGIN_GATE "%s", side_name(side));
+	struct command c = {0};
+	bool given = queue_told(r->sink->q, id, &c) && take_password(r, side, &c);
+
+	free(id);
+	return given;
 }
 
 enum err_code route_blame(struct route *r, enum side side, struct err *err)

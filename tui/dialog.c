@@ -8,7 +8,7 @@
 #include "wizard_in.h"
 
 static struct {
-	bool open, yes;
+	bool open, yes, hidden; /* hidden: what is typed is a password */
 	bool shown; /* a key that was on its way before the question could be read is no answer to it */
 	char *title, *text, *word, *yes_text, *wrong, *typed; /* typed: to be put into the next entry */
 	struct entry *entry;
@@ -26,6 +26,8 @@ void dialog_close(void)
 {
 	char *all[] = {d.title, d.text, d.word, d.yes_text, d.wrong, d.typed};
 
+	if (d.typed)
+		explicit_bzero(d.typed, strlen(d.typed));
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);
 	entry_free(d.entry);
@@ -37,6 +39,8 @@ void dialog_resized(void)
 {
 	if (!d.entry)
 		return;
+	if (d.typed)
+		explicit_bzero(d.typed, strlen(d.typed));
 	free(d.typed);
 	d.typed = entry_text(d.entry);
 	entry_free(d.entry);
@@ -78,6 +82,13 @@ void dialog_type(const char *title, const char *text, const char *word, void (*f
 	d.word = xstrdup(word);
 }
 
+void dialog_password(const char *title, const char *text, void (*fn)(struct wizard *, const char *))
+{
+	begin(title, text);
+	d.type = fn;
+	d.hidden = true;
+}
+
 static void finish_ask(struct wizard *w, bool yes)
 {
 	void (*fn)(struct wizard *, bool) = d.ask;
@@ -92,7 +103,11 @@ static void finish_type(struct wizard *w, bool confirmed)
 	void (*fn)(struct wizard *, const char *) = d.type;
 	char *typed = confirmed && d.entry ? entry_text(d.entry) : NULL;
 
-	if (typed && !str_eq(typed, d.word)) {
+	if (d.hidden && typed && !*typed) { /* nothing was typed: it stays open */
+		free(typed);
+		return;
+	}
+	if (typed && !d.hidden && !str_eq(typed, d.word)) {
 		char *wrong = xasprintf("that is not %s; nothing was done. Type it, or Esc", d.word);
 		xreplace(&d.wrong, wrong);
 		free(wrong);
@@ -102,6 +117,8 @@ static void finish_type(struct wizard *w, bool confirmed)
 	dialog_close();
 	if (fn)
 		fn(w, typed);
+	if (typed)
+		explicit_bzero(typed, strlen(typed));
 	free(typed);
 }
 
@@ -141,7 +158,7 @@ static void buttons(int y, int x, int w)
 		(void)putf(y, at, w - 8, d.yes ? R_SELECT : R_TEXT, "[ %s ]", d.yes_text);
 		(void)put(y, x + w - 22, 22, R_DIM, "y / n, Tab and Enter");
 	} else if (d.type) {
-		(void)putf(y, x, w, R_DIM, "Enter confirms, Esc leaves it as it is");
+		(void)put(y, x, w, R_DIM, d.hidden ? "Enter logs in, Esc goes on without" : "Enter confirms, Esc leaves it as it is");
 	} else {
 		(void)put(y, x, w, R_DIM, d.lines > d.page ? "arrows and PgDn scroll; any other key closes" : "any key closes");
 	}
@@ -160,9 +177,12 @@ void dialog_draw(void)
 	if (d.lines > d.page)
 		(void)putf(y, x + w - 14, 12, R_DIM, " %d of %d ", d.scroll + d.page, d.lines);
 	if (d.type) {
-		(void)putf(y + d.page + 2, x + 2, w - 4, d.wrong ? R_BAD : R_TITLE, d.wrong ? "%s" : "type %s to go on:", d.wrong ? d.wrong : d.word);
+		if (d.hidden)
+			(void)put(y + d.page + 2, x + 2, w - 4, R_TITLE, "its password, kept in memory only:");
+		else
+			(void)putf(y + d.page + 2, x + 2, w - 4, d.wrong ? R_BAD : R_TITLE, d.wrong ? "%s" : "type %s to go on:", d.wrong ? d.wrong : d.word);
 		if (!d.entry)
-			d.entry = entry_new(y + d.page + 3, x + 2, w - 6, d.typed ? d.typed : "", false);
+			d.entry = entry_new(y + d.page + 3, x + 2, w - 6, d.typed ? d.typed : "", d.hidden);
 	}
 	buttons(y + h - 2, x + 2, w - 4);
 	d.shown = true;

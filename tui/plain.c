@@ -35,6 +35,7 @@ struct plain {
 	const struct plan *plan;
 	bool stopped;          /* by a signal */
 	enum verdict alarm;    /* worst of the newest sample */
+	bool offered[2];       /* by side: the watch's password was asked for */
 };
 
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_BLOCKED, EXIT_QUIT, EXIT_STOPPED };
@@ -184,28 +185,12 @@ static void json_line(const struct event *e)
 	json_decref(j);
 }
 
-/* What to start it again with, so that it goes on. */
-static void refused(const struct plain *p, const struct event *e, bool key)
-{
-	const char *given = p->a->confirm;
-	char *text = NULL;
-
-	if (key)
-		text = xstrdup("not accepted: start again with --confirm and the fingerprint (SHA256:...), when it is the right one");
-	else if (e->sql && given)
-		text = xasprintf("not confirmed: --confirm %s does not name what this is about; start again with --confirm %s", given, e->sql);
-	else if (e->sql && p->a->yes)
-		text = xasprintf("not confirmed: --yes is not enough for this; start again with --confirm %s", e->sql);
-	else if (e->sql)
-		text = xasprintf("not confirmed: start again with --confirm %s", e->sql);
-	else
-		text = xstrdup("not confirmed: start again with --yes");
-	plain_sub("next", text);
-	free(text);
-}
-
 static void answer(struct plain *p, const struct event *e)
 {
+	if (str_starts(e->id, LOGIN_GATE)) {
+		(void)plain_login(p->e, e->id, e->title, e->text, &p->stopped);
+		return;
+	}
 	/* an unknown host key is nothing that --yes may cover: its fingerprint must be named */
 	const char *key = str_starts(e->id, "hostkey ") ? strstr(e->id, "SHA256:") : NULL;
 	size_t n = key ? strcspn(key, " ") : 0;
@@ -215,7 +200,7 @@ static void answer(struct plain *p, const struct event *e)
 	struct command c = {.kind = CMD_ANSWER, .id = e->id, .yes = yes, .text = (char *)p->a->confirm};
 
 	if (!yes && !p->a->json)
-		refused(p, e, key != NULL);
+		plain_refused(p->a, e, key != NULL);
 	engine_send(p->e, &c);
 }
 
@@ -242,6 +227,8 @@ static void judge(struct plain *p, const struct event *e)
 
 	if (!watch_sample_from_text(&s, e->text))
 		s = (struct watch_sample){0};
+	if (s.at_us && plain_login_to_watch(p->e, &s, p->offered, &p->stopped))
+		return; /* the next one counts */
 	p->alarm = s.at_us && watch_alarms(&s, a) > 0 ? a[0].verdict : VERDICT_OK;
 	if (p->a->once || s.finalized || s.rolled_back || (s.handed_over && s.source_ok && s.talkers == 0 && !s.way_back))
 		engine_cancel(p->e);
@@ -258,13 +245,14 @@ static void take_events(struct plain *p, bool show)
 			(void)puts(e->text);
 			(void)fflush(stdout);
 		}
-		if (p->a->json && show && e->kind != EV_SAMPLE && e->kind != EV_READY && e->kind != EV_BUSY)
+		bool password = (e->kind == EV_GATE || e->kind == EV_ANSWER) && str_starts(e->id, LOGIN_GATE); /* the terminal's matter */
+		if (p->a->json && show && !password && e->kind != EV_SAMPLE && e->kind != EV_READY && e->kind != EV_BUSY)
 			json_line(e);
 		if (e->kind == EV_READY)
 			ready(p, e);
 		struct event *d = event_dup(e);
 		model_apply(&p->model, e);
-		if (!p->a->json && show)
+		if (!p->a->json && show && !password)
 			say_event(p, d);
 		if (d->kind == EV_GATE)
 			answer(p, d);

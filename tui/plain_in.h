@@ -1,8 +1,10 @@
 #ifndef PGUSHER_TUI_PLAIN_IN_H
 #define PGUSHER_TUI_PLAIN_IN_H
-/* plain_in - shared by plain.c and plain_watch.c; for nobody else. */
+/* plain_in - shared by plain.c, plain_watch.c and plain_login.c; for nobody else. */
+#include "engine.h"
 #include "event.h"
 #include "plain.h"
+#include "watch/sample.h"
 
 /* "14:03:11 ", as every line begins; wall clock. */
 void plain_stamp(int64_t at_us);
@@ -11,5 +13,13 @@ void plain_sub(const char *label, const char *text);
 void plain_say_sample(const struct event *e);
 /* Of very many tables what differs is known a few samples later: --once waits for that. */
 bool plain_sample_whole(const struct event *e);
+
+/* A question was answered by no, because nothing on the command line answers it: what to start it again with, so that it goes on. */
+void plain_refused(const struct args *a, const struct event *e, bool key);
+
+/* A server wants a password (LOGIN_GATE id): asked for where somebody can be asked. False: none was given. *stopped: by a signal instead. */
+bool plain_login(struct engine *e, const char *id, const char *title, const char *text, bool *stopped);
+/* A watch goes on without it: asked for when it is first missed. offered: by side, what the sample before has led to. */
+bool plain_login_to_watch(struct engine *e, const struct watch_sample *s, bool offered[2], bool *stopped);
 
 #endif

@@ -292,6 +292,10 @@ static void open_gate(struct wizard *w)
 		return;
 	}
 	w->gate_open = true;
+	if (str_starts(g->id, LOGIN_GATE)) {
+		login_gate(g);
+		return;
+	}
 	char *warn = w->at == AT_CUTOVER && g->sql ? cutover_warnings(w) : xstrdup("");
 	char *text = xasprintf("%s%s", g->text ? g->text : "", warn);
 	if (g->sql)

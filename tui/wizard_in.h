@@ -106,6 +106,12 @@ char *cutover_warnings(const struct wizard *w);
 /* Settings files in this folder that a migration could go on with, the newest first (found_ini.c). */
 void found_ini(struct strv *paths);
 
+/* Passwords that a server asks for (login.c). */
+void login_gate(const struct event *gate);        /* the engine waits for it */
+void login_watch(struct wizard *w, bool asked);   /* the watch goes on without it: offered once by itself, and whenever asked */
+bool login_wanted(const struct wizard *w);        /* the newest sample says so */
+void login_begin(void);                           /* a watch begins: nothing was offered yet */
+
 /* What is around a screen (frame.c). */
 const struct key *screen_keys(const struct wizard *w); /* of the present one, as it is now */
 bool key_valid(const struct wizard *w, const struct key *k); /* it means something now */
@@ -119,6 +125,8 @@ void dialog_say(const char *title, const char *text);
 void dialog_failed(const char *title, const struct event *e); /* what a command said when it ended, and what to do next */
 void dialog_ask(const char *title, const char *text, const char *yes, void (*fn)(struct wizard *, bool));
 void dialog_type(const char *title, const char *text, const char *word, void (*fn)(struct wizard *, const char *));
+/* A password: hidden while it is typed; NULL to fn: none was given. What fn gets is wiped when it returns. */
+void dialog_password(const char *title, const char *text, void (*fn)(struct wizard *, const char *));
 bool dialog_open(void);
 void dialog_key(struct wizard *w, int key, bool special);
 void dialog_draw(void);

@@ -375,6 +375,15 @@ static bool ask_later(struct survey_box *b, struct reader *r, const struct gathe
 	return true;
 }
 
+/* It wants a password, and somebody has typed one. */
+static bool with_password(const struct survey_box *b, struct reader *r, const struct gather_hooks *hooks)
+{
+	if (r->facts || b->s.hop[r->side].code != ERR_OK || cancel_raised(r->cancel) || !hooks->login || !hooks->login(hooks->arg, r->side, &r->err))
+		return false;
+	r->err = (struct err){0};
+	return start_reader(r);
+}
+
 /* Those that wait: how long still, or is it time? Returns ms until this must be looked at again; -1: none waits. */
 static int tend(struct reader r[2], const struct gather_hooks *hooks)
 {
@@ -448,7 +457,7 @@ enum err_code gather(struct survey_box *b, const char *app, struct cancel *cance
 			if (r[i].started)
 				(void)pthread_join(r[i].thread, NULL);
 			r[i].started = false;
-			if (ask_later(b, &r[i], hooks))
+			if (ask_later(b, &r[i], hooks) || with_password(b, &r[i], hooks))
 				continue;
 			left--;
 			take_result(b, &r[i], &have, hooks);

@@ -18,6 +18,8 @@ struct gather_hooks {
 	void (*again)(void *arg, enum side side, const struct patience *p, int left_s, const struct err *why);
 	/* Before it is asked again: the way there (a tunnel that broke). May be NULL. */
 	enum err_code (*reach)(void *arg, enum side side, struct err *err);
+	/* A side wants a password, or another one: true when it may be asked again with what was typed. May be NULL. */
+	bool (*login)(void *arg, enum side side, const struct err *why);
 	void *arg;
 };
 

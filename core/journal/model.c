@@ -281,6 +281,11 @@ static void keep_attempt(struct model *m)
 
 static void answer(struct model *m, struct event *e)
 {
+	if (e->id && str_starts(e->id, LOGIN_GATE)) { /* no part of the story */
+		replace(&m->gate, NULL);
+		event_free(e);
+		return;
+	}
 	if (m->gate && !e->title) { /* what was asked; one that nobody had to ask says it itself */
 		xreplace(&e->title, m->gate->title);
 		xreplace(&e->sql, m->gate->sql);

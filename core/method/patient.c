@@ -47,6 +47,8 @@ static enum err_code insist(struct run *r, enum side side, const struct endpoint
 	struct patience p = PATIENCE;
 	enum err_code rc = once(r, side, ep, opt, out, err);
 
+	while (rc == ERR_AUTH && ep == &r->m->end[side] && !r->undoing && !r->cutover && !r->glancing && r->login(r->arg, side, err))
+		rc = once(r, side, ep, opt, out, err);
 	while (rc != ERR_OK && may_wait(r, side)) {
 		if (!patience_more(&p, err)) {
 			r->in_vain[side] = patience_may_pass(err);

@@ -5,7 +5,7 @@
  * Only a connection is made again and what merely reads is read again; no statement that writes is ever sent twice by this.
  *
  * Not waited for is: a side that the preflight did not reach, or that was waited for in vain already; anybody while a cutover is on, because
- * writers wait for it (it is taken back instead), or while something is put right. Engine thread.
+ * writers wait for it (it is taken back instead), or while something is put right. A password that is missing or wrong is asked for. Engine thread.
  */
 #include "method/run.h"
 #include "pg/patience.h"

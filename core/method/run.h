@@ -36,6 +36,8 @@ struct run {
 	enum err_code (*reach)(void *arg, enum side side, struct err *err);
 	/* Something to do with a side failed: says what the tunnel knows of it. Returns err->code. */
 	enum err_code (*blame)(void *arg, enum side side, struct err *err);
+	/* A login failed for its password: true when the operator gave another one. */
+	bool (*login)(void *arg, enum side side, const struct err *why);
 	/* What the operator said meanwhile to a wait of this name, journaled with who said it; NULL: nothing. Caller frees. */
 	char *(*told)(void *arg, const char *id);
 	/* Whether somebody looks at the list of the subscription's tables just now (EV_TABLES). */

@@ -159,7 +159,7 @@ lab psql a postgres -q -c "ALTER ROLE postgres PASSWORD 'another'"
 refusals() { grep -c 'password authentication failed for user "postgres"' "$(get a LOG)"; }
 before=$(refusals) lines=$(wc -l <"$WORK/follow.out")
 lab tell line cut
-ok 'watch, the password is another: said' until_true 60 seen follow 'the source does not take the password: .*password authentication failed'
+ok 'watch, the password is another: said' until_true 60 seen follow 'no login to the source: password authentication failed'
 more() { [ "$(wc -l <"$WORK/follow.out")" -gt $((lines + 40)) ]; } # samples later
 until_true 60 more
 ok 'watch, the password is another: not tried a second time' test $(($(refusals) - before)) = 1

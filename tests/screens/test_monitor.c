@@ -343,54 +343,38 @@ static void test_killed_cutover_is_said_first(void **state)
 	taken_back(b);
 }
 
-/* A password that was only typed died with the process: what is closed stays on the screen, and the fields are a few keys away. */
+/* A password that was only typed died with the process: what is closed stays on the screen, and the password is asked for where it is needed. */
 static void test_killed_cutover_and_no_password(void **state)
 {
 	struct bed *b = *state;
-	static const char *const where[] = {"Where is the database now?", "Where does it go?"};
+	static const char *const wants[] = {"The source wants a password", "The target wants a password"};
 
 	NEED_SERVERS(b);
 	killed_behind_the_fence(b);
 	char *file = xasprintf("%s/passfile", b->dir), *away = xasprintf("%s/passfile.away", b->dir);
 	assert_int_equal(rename(file, away), 0);
 	struct term *t = bed_open(b);
-	term_expect(t, "A CUTOVER WAS INTERRUPTED");
-	term_key(t, "B");
-	assert_true(term_wait_text(t, "wants a password", LONG_MS));
-	term_expect(t, "it has ended");
-	term_key(t, K_ENTER);
-	term_expect(t, "A CUTOVER WAS INTERRUPTED");
-	term_key(t, K_ESC);
-	term_expect(t, "AND the source refuses writes");
-	term_expect(t, "Take it back");
-	for (int i = 0; i < 3; i++)
-		term_key(t, K_DOWN);
-	term_key(t, K_ENTER);
-	term_expect(t, "How shall the database travel?");
-	term_key(t, K_ENTER);
-	for (int side = 0; side < 2; side++) {
-		term_expect(t, where[side]);
-		for (int i = 0; i < 4; i++)
-			term_key(t, K_TAB);
-		term_type(t, b->password[side]);
-		term_key(t, K_ENTER);
-		assert_true(term_wait_text(t, "Enter goes on", LONG_MS));
-		if (side == 0)
-			term_key(t, K_ENTER);
+	for (int side = 0; side < 2; side++) { /* the watch's, which goes on without */
+		term_expect(t, wants[side]);
+		term_key(t, K_ESC);
+		term_expect_gone(t, wants[side]);
 	}
-	term_key(t, K_ESC);
-	term_expect(t, where[0]);
-	term_key(t, K_ESC);
-	term_expect(t, "How shall the database travel?");
-	term_key(t, K_ESC);
-	term_expect(t, "Take it back");
-	for (int i = 0; i < 3; i++)
-		term_key(t, K_UP);
-	term_key(t, K_ENTER);
+	term_expect(t, "A CUTOVER WAS INTERRUPTED");
+	term_expect(t, "slot      not known");
+	assert_true(term_has(t, "p password..."));
+	term_key(t, "B");
+	for (int side = 0; side < 2; side++) {
+		assert_true(term_wait_text(t, wants[side], LONG_MS));
+		term_type(t, b->password[side]);
+		term_expect(t, "******");
+		assert_false(term_has(t, b->password[side]));
+		term_key(t, K_ENTER);
+	}
 	assert_true(term_wait_text(t, "it has ended", LONG_MS));
 	term_expect(t, "taken back");
 	term_key(t, K_ENTER);
 	term_expect(t, "follows its source");
+	assert_false(term_has(t, "wants a password"));
 	term_key(t, "q");
 	(void)term_end(t);
 	assert_int_equal(rename(away, file), 0);
@@ -453,11 +437,42 @@ static void test_alarm_rings_once(void **state)
 	free(more);
 }
 
+/* The server's password is another one from now on: typed into the watch that runs, wrong and right. */
+static void test_another_password(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	char *file = xasprintf("%s/passfile", b->dir), *away = xasprintf("%s/passfile.away", b->dir);
+	struct term *t = bed_follows(b, "");
+	term_expect(t, "nothing is wrong");
+	assert_false(term_has(t, "p password..."));
+	assert_int_equal(rename(file, away), 0);
+	bed_sql(b, B, NULL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgusher watch%'");
+	term_expect(t, "The target wants a password");
+	term_type(t, "not it");
+	term_key(t, K_ENTER);
+	term_expect_gone(t, "The target wants a password");
+	term_expect(t, "no login to the target: password authentication failed");
+	term_key(t, "p");
+	term_expect(t, "The target wants a password");
+	term_type(t, b->password[B]);
+	assert_false(term_has(t, b->password[B]));
+	term_key(t, K_ENTER);
+	term_expect(t, "nothing is wrong");
+	assert_false(term_has(t, "p password..."));
+	assert_int_equal(rename(away, file), 0);
+	term_key(t, "q");
+	(void)term_end(t);
+	free(file);
+	free(away);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
 	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_of_a_run), T(test_tables_are_chosen), T(test_adopt_is_offered),
-		T(test_killed_cutover_is_said_first), T(test_killed_cutover_and_no_password), T(test_alarm_rings_once)};
+		T(test_killed_cutover_is_said_first), T(test_killed_cutover_and_no_password), T(test_alarm_rings_once), T(test_another_password)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

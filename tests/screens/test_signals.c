@@ -190,12 +190,73 @@ static void test_stop_and_go_on(void **state)
 	assert_int_equal(term_end(t), 4);
 }
 
+static struct term *check_without_passfile(const struct bed *b)
+{
+	char *home = xasprintf("HOME=%s", b->dir);
+	const char *const argv[] = {getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", "check", "-c", b->ini, NULL}, *const env[] = {home, NULL};
+	struct term *t = term_start(24, 80, argv, env);
+
+	free(home);
+	assert_true(term_wait_text(t, "wants a password", 4 * TERM_MS));
+	assert_true(term_wait_text(t, "password (not shown; empty: without):", TERM_MS));
+	assert_false(term_cooked(t));
+	return t;
+}
+
+/* Without the wizard: asked for without echo; whatever ends the question, the terminal is as it was. */
+static void test_prompt(void **state)
+{
+	struct bed *b = *state;
+	static const int signals[] = {SIGTERM, SIGINT};
+	size_t n;
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	bed_ini(b, NULL, NULL, NULL);
+	char *file = xasprintf("%s/passfile", b->dir), *away = xasprintf("%s/passfile.away", b->dir);
+	assert_int_equal(rename(file, away), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct term *t = check_without_passfile(b);
+		term_type(t, "half of i");
+		term_signal(t, signals[i]);
+		assert_int_equal(term_wait_end(t), 5);
+		assert_true(term_cooked(t));
+		assert_false(term_has(t, "half of i"));
+		(void)term_end(t);
+	}
+	struct term *t = check_without_passfile(b); /* an empty line: as where nobody can be asked */
+	term_key(t, K_ENTER);
+	while (!(term_has(t, "The source wants a password") && term_has(t, "The target wants a password")) && term_read(t, TERM_MS))
+		;
+	term_key(t, K_ENTER);
+	assert_int_equal(term_wait_end(t), 3);
+	assert_true(term_has(t, "cannot be reached"));
+	(void)term_end(t);
+	t = check_without_passfile(b);
+	int first = term_has(t, "The source wants a password") ? A : B; /* their threads are started together */
+	term_type(t, b->password[first]);
+	term_key(t, K_ENTER);
+	while (!(term_has(t, "The source wants a password") && term_has(t, "The target wants a password")) && term_read(t, TERM_MS))
+		;
+	term_type(t, b->password[!first]);
+	term_key(t, K_ENTER);
+	assert_int_equal(term_wait_end(t), 0);
+	assert_true(term_cooked(t));
+	const char *bytes = term_bytes(t, &n);
+	assert_null(strstr(bytes, b->password[A]));
+	assert_null(strstr(bytes, b->password[B]));
+	(void)term_end(t);
+	assert_int_equal(rename(away, file), 0);
+	free(file);
+	free(away);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear)
 	const struct CMUnitTest tests[] = {
 		T(test_ends_by_signal), T(test_crash_gives_the_terminal_back), T(test_term_in_a_run), T(test_hang_up_in_a_run),
-		T(test_hang_up_before_an_answer), T(test_hang_up_at_rest), T(test_storm_of_sizes), T(test_stop_and_go_on),
+		T(test_hang_up_before_an_answer), T(test_hang_up_at_rest), T(test_storm_of_sizes), T(test_stop_and_go_on), T(test_prompt),
 	};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);

@@ -320,7 +320,7 @@ static void what_was_not_seen_is_not_known(void **state)
 			assert_string_equal(condition(&s, &m, of_target[i])->value, "not known");
 		assert_int_equal(ready_verdict(c, ready_list(&s, &m, c)), VERDICT_BLOCK); /* both must answer */
 		assert_int_equal(watch_alarms(&s, a), both ? 1 : 2);
-		expect(&s, VERDICT_BLOCK, "the source does not take the password");
+		expect(&s, VERDICT_BLOCK, "no login to the source: ");
 		if (!both)
 			expect(&s, VERDICT_BLOCK, "the target refuses pgusher");
 	}

@@ -23,6 +23,7 @@ static void enter(struct wizard *w)
 {
 	rung = (struct crossing){0};
 	heard_us = 0;
+	login_begin();
 	all = w->show_log = false;
 	if (w->model.end) /* leaving is not giving up */
 		w->exit_code = (int)w->model.end->n;
@@ -204,13 +205,14 @@ static int draw_facts(const struct watch_sample *s, int y, int x, int width)
 }
 
 /* Whatever part of the screen is shown. */
-static void ring(const struct watch_sample *s)
+static void ring(struct wizard *w, const struct watch_sample *s)
 {
 	struct watch_alarm a[WATCH_ALARMS];
 
 	if (s->at_us == heard_us)
 		return;
 	heard_us = s->at_us;
+	login_watch(w, false);
 	if (crossing_take(&rung, a, watch_alarms(s, a), clock_mono_us()) > 0)
 		term_beep();
 }
@@ -371,7 +373,7 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 
 	bool seen = w->model.sample && watch_sample_from_text(&s, w->model.sample->text);
 	if (seen)
-		ring(&s);
+		ring(w, &s);
 	if (w->show_log) {
 		log_draw(w, y, x, h, width);
 		return;
@@ -516,6 +518,7 @@ static bool valid(const struct wizard *w, int code)
 	switch (code) {
 	case 'B': return closed_shown(w);
 	case 'b': return over;
+	case 'p': return login_wanted(w);
 	case 'F': return over || back;
 	case 'c': return !back && (!over || wizard_half_way(w));
 	case 'R': case 'x': return !over && !back;
@@ -529,7 +532,12 @@ static bool first_key(struct wizard *w, int k, bool special)
 	return tables_shown() && !w->show_log && tables_key(w, k, special);
 }
 
-#define LEAVE {'B', false, "B", "take it back", closed_take_back}, {'q', false, "q", "leave it", wizard_quit}
+static void password(struct wizard *w)
+{
+	login_watch(w, true);
+}
+
+#define LEAVE {'p', false, "p", "password...", password}, {'B', false, "B", "take it back", closed_take_back}, {'q', false, "q", "leave it", wizard_quit}
 #define MOVE {'c', false, "c", "cut over...", cut_over}, {'R', false, "R", "rehearse", rehearse}
 #define LOOK {'v', false, "v", "conditions", toggle_all}, {'t', false, "t", "tables", toggle_tables}
 #define ABANDON {'x', false, "x", "abandon...", abandon}
@@ -552,5 +560,5 @@ const struct screen screen_monitor = {
 	.help = "The target follows the source whether pgusher looks or not: leaving changes nothing, and starting it again with the same settings comes back here. Behind is "
 		"what the target has not confirmed, in bytes of WAL, and the age of the newest change it has. The slot keeps WAL on the source until the target has it: when the "
 		"target is away for long, that fills the source's disk: how much is free there is read each minute, on this host, by ssh, or by the command in [source] wal_disk. c makes the target the primary, after a look and the database's name; R says beforehand how long writes would "
-		"wait. x gives it up: the replication ends on both sides, after showing what is removed and asking; the target's data stay.",
+		"wait. p types the password of a server that wants another one. x gives it up: the replication ends on both sides, after showing what is removed and asking; the target's data stay.",
 };

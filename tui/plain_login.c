@@ -1,0 +1,55 @@
+/* Questions in plain mode that are answered beforehand, or by a password. Declared in plain_in.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "plain_in.h"
+#include "prompt.h"
+
+bool plain_login(struct engine *e, const char *id, const char *title, const char *text, bool *stopped)
+{
+	struct secret typed = {0};
+	enum prompted how = prompt_password(title, text ? text : "", &typed);
+	struct command c = {.kind = CMD_ANSWER, .id = (char *)id, .yes = how == PROMPT_TYPED, .text = (char *)secret_text(&typed)};
+
+	if (how == PROMPT_STOPPED) {
+		*stopped = true;
+		engine_cancel(e);
+	}
+	engine_send(e, &c);
+	secret_fini(&typed);
+	return how == PROMPT_TYPED;
+}
+
+bool plain_login_to_watch(struct engine *e, const struct watch_sample *s, bool offered[2], bool *stopped)
+{
+	static const char *const ids[] = {LOGIN_GATE "source", LOGIN_GATE "target"}, *const titles[] = {"The source wants a password", "The target wants a password"};
+	const char *const why[] = {s->source_error, s->target_error};
+	bool given = false;
+
+	for (int i = 0; i < 2; i++) {
+		bool wants = (i == SIDE_SOURCE ? s->source_away : s->target_away) == AWAY_PASSWORD;
+		if (wants && !offered[i])
+			given |= plain_login(e, ids[i], titles[i], why[i], stopped);
+		offered[i] = wants;
+	}
+	return given;
+}
+
+void plain_refused(const struct args *a, const struct event *e, bool key)
+{
+	const char *given = a->confirm;
+	char *text = NULL;
+
+	if (key)
+		text = xstrdup("not accepted: start again with --confirm and the fingerprint (SHA256:...), when it is the right one");
+	else if (e->sql && given)
+		text = xasprintf("not confirmed: --confirm %s does not name what this is about; start again with --confirm %s", given, e->sql);
+	else if (e->sql && a->yes)
+		text = xasprintf("not confirmed: --yes is not enough for this; start again with --confirm %s", e->sql);
+	else if (e->sql)
+		text = xasprintf("not confirmed: start again with --confirm %s", e->sql);
+	else
+		text = xstrdup("not confirmed: start again with --yes");
+	plain_sub("next", text);
+	free(text);
+}
