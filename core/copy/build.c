@@ -67,24 +67,14 @@ static void add_sql(struct str *out, const struct post_entry *p, const char **se
 	str_addf(out, "%s\n", p->sql);
 }
 
-/*
- * Sorting for a B-tree is fastest in runs that the processor's caches hold, as long as they can be merged at once: with 256MB it
- * took a third more of a processor's time than with this.
- */
-static bool sorts_small(const struct copy_job *j, const struct post_entry *p)
-{
-	bool btree = p->kind == POST_INDEX ? strstr(p->sql, " USING btree ") != NULL : !strstr(p->sql, " EXCLUDE USING ");
-
-	return !j->o.memory_given && btree && p->bytes > 0 && p->bytes < COPY_MERGED_AT_ONCE;
-}
-
 enum err_code copy_run_entry(struct worker *w, const struct post_entry *p, const char *sql, struct err *err)
 {
-	bool alone = p->alone && copy_target(w, err) == ERR_OK && session_version(w->dst) >= 110000; /* before, no index had several */
-	char *all = xasprintf("%s%s%s%s", p->sets, sorts_small(w->job, p) ? "SET LOCAL maintenance_work_mem = '64MB';\n" : "",
-			      alone ? "SET LOCAL max_parallel_maintenance_workers = 0;\n" : "", sql);
+	int mb = w->job->o.memory_given ? 0 : copy_sort_mb(p);
+	char *memory = mb ? xasprintf("SET LOCAL maintenance_work_mem = '%dMB';\n", mb) : NULL;
+	char *all = xasprintf("%s%s%s", p->sets, memory ? memory : "", sql);
 	enum err_code rc = copy_run(w, all, err);
 
+	free(memory);
 	free(all);
 	return rc;
 }

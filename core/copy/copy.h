@@ -20,7 +20,7 @@
  */
 #include "copy/list.h"
 
-#define COPY_MERGED_AT_ONCE (INT64_C(8) << 30) /* bytes of a table whose sorts of 64MB a run are merged in one go */
+#define COPY_MERGED_AT_ONCE (INT64_C(8) << 30) /* bytes of a table whose sorts of 64MB a run, or less, are merged in one go */
 
 struct copy_options {
 	const struct endpoint *end[2];  /* by enum side; live until copy_finish */

@@ -128,6 +128,8 @@ void copy_plan_parts(struct copy_job *j);
 void copy_plan_entries(struct copy_job *j);
 /* How many of n small things travel together. */
 size_t copy_batch(const struct copy_job *j, size_t n, size_t most);
+/* maintenance_work_mem for building it, MB; 0: as the server has it. */
+int copy_sort_mb(const struct post_entry *p);
 /*
  * FREEZE leaves out what is stored beside a table, and rows that came in ranges have none: without a VACUUM the first readers
  * would write all that once more. True for such tables.
@@ -165,6 +167,8 @@ void copy_task_ends(struct copy_job *j, int who);
 /* With what runs, as far as it is. */
 struct estimate copy_estimate(const struct copy_job *j);
 double copy_vacuum_price(const struct copy_table *t);
+/* Of an index or a key. */
+double copy_entry_price(const struct copy_job *j, size_t entry);
 
 /* progress.c */
 void copy_say(struct worker *w, const char *kind, const char *name);

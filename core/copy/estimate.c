@@ -11,7 +11,7 @@
 double estimate_price(enum work kind, double bytes, double objects)
 {
 	static const struct { double byte, object; } price[WORK_KINDS] = {
-		[WORK_MAKE] = {0, 1e-3},         [WORK_SMALL] = {1e-8, 0.6e-3}, [WORK_ROWS] = {1e-8, 5e-3}, [WORK_INDEX] = {2e-8, 2e-3},
+		[WORK_MAKE] = {0, 1e-3},         [WORK_SMALL] = {1e-8, 0.6e-3}, [WORK_ROWS] = {1e-8, 5e-3}, [WORK_INDEX] = {1.3e-8, 2e-3},
 		[WORK_ANALYZE] = {5e-10, 45e-3}, [WORK_KEY] = {9e-10, 0.5e-3}, [WORK_REST] = {0, 0.3e-3},      [WORK_TEND] = {6e-10, 1e-3},
 	};
 

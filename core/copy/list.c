@@ -128,7 +128,9 @@ static enum err_code read_sequences(struct copy_list *l, struct session *s, cons
 static enum err_code read_indexes(struct copy_list *l, struct session *s, struct err *err)
 {
 	static const char sql[] =
-		"SELECT n.nspname, c.relname, pg_relation_size(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		"SELECT n.nspname, c.relname, pg_relation_size(c.oid), o.collname IS NOT NULL AND coalesce(nullif(o.collcollate, ''), d.datcollate) NOT IN ('C', 'POSIX')"
+		" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = c.oid"
+		" JOIN pg_database d ON d.datname = current_database() LEFT JOIN pg_collation o ON o.oid = i.indcollation[0]"
 		" WHERE c.relkind = 'i' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 		" ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\"";
 	PGresult *r;
@@ -139,7 +141,7 @@ static enum err_code read_indexes(struct copy_list *l, struct session *s, struct
 	l->n_indexes = (size_t)PQntuples(r);
 	l->indexes = xcalloc(l->n_indexes + 1, sizeof *l->indexes);
 	for (int i = 0; i < (int)l->n_indexes; i++)
-		l->indexes[i] = (struct copy_index){.schema = cell_dup(r, i, 0), .name = cell_dup(r, i, 1), .bytes = cell_i64(r, i, 2)};
+		l->indexes[i] = (struct copy_index){.schema = cell_dup(r, i, 0), .name = cell_dup(r, i, 1), .bytes = cell_i64(r, i, 2), .text = cell_bool(r, i, 3)};
 	PQclear(r);
 	return ERR_OK;
 }
@@ -152,12 +154,11 @@ static int by_name(const void *a, const void *b)
 	return c ? c : strcmp(x->name, y->name);
 }
 
-int64_t list_index_bytes(const struct copy_list *l, const char *schema, const char *name)
+const struct copy_index *list_index(const struct copy_list *l, const char *schema, const char *name)
 {
 	const struct copy_index key = {.schema = (char *)schema, .name = (char *)name};
-	const struct copy_index *found = schema && name ? bsearch(&key, l->indexes, l->n_indexes, sizeof key, by_name) : NULL;
 
-	return found ? found->bytes : 0;
+	return schema && name ? bsearch(&key, l->indexes, l->n_indexes, sizeof key, by_name) : NULL;
 }
 
 enum err_code copy_list_read(struct copy_list **out, struct session *s, const struct strv *schemas, const struct strv *exclude,

@@ -21,7 +21,7 @@ struct copy_table {
 };
 
 struct copy_seq { char *schema, *name; };
-struct copy_index { char *schema, *name; int64_t bytes; };
+struct copy_index { char *schema, *name; int64_t bytes; bool text; }; /* text: by words of a language, which takes longer to sort */
 
 struct copy_list {
 	struct copy_table *tables; size_t n_tables; /* largest first */
@@ -49,8 +49,8 @@ bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int j
 enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int jobs, struct err *err);
 void copy_list_free(struct copy_list *l); /* NULL is fine */
 
-/* 0: not known. */
-int64_t list_index_bytes(const struct copy_list *l, const char *schema, const char *name);
+/* NULL: there is none. */
+const struct copy_index *list_index(const struct copy_list *l, const char *schema, const char *name);
 
 /* ---- statements ---- */
 

@@ -28,7 +28,7 @@ struct post_entry {
 	char *index_sql, *attach_sql; /* CONSTRAINT that is built in two steps: its index, the key of it; filled in by the caller, else NULL */
 	int64_t bytes; /* INDEX, CONSTRAINT, FK: of the table on the source, filled in by the caller; 0: unknown */
 	int64_t index_bytes; /* INDEX, CONSTRAINT: of itself; FK: what its check reads, both tables without TOAST; as above */
-	bool alone;        /* INDEX, CONSTRAINT: to be built by one process, whatever the server would take; filled in by the caller */
+	bool text;         /* INDEX, CONSTRAINT: sorted by the words of a language; filled in by the caller */
 	bool plain;        /* FK: both tables have rows of their own, neither is partitioned; filled in by the caller */
 	bool as_is;        /* FK: not to be validated: NOT VALID or NOT ENFORCED on the source */
 };

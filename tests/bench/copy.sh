@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The stream's copy against what a user would take instead, in one run on one pair of servers:
 #   tests/bench/copy.sh [CASES] [ROUNDS] [MAJOR] [JOBS]    "big small toast keys netbox eta", 3 rounds, PostgreSQL 15, 2 jobs by default
-#   BENCH_MB=400 of rows and BENCH_TABLES=2000 small tables change the sizes; BENCH_ONCE=60: a way that took longer is not done again
+#   BENCH_MB=400 of rows and BENCH_TABLES=2000 small tables change the sizes; BENCH_ONCE=60: a way that took longer is not done again;
+#   BENCH_WAYS="pipe pgusher": only these
 # Cases: one big table with three indexes; many small tables; wide rows with TOAST; mixed, with foreign keys; the NetBox demo database;
 # eta: mixed and four times as large, ours alone, for what it says after the first tenth about the rest.
 # Ways: pg_dump -Fd -j and pg_restore -j; pg_dump | pg_restore; pgcopydb, and its binary mode, when they are here; the server's own
@@ -267,6 +268,7 @@ peers='pipe directory'
 for c in $CASES; do
 	ways="$peers native file pgusher"
 	[ "$c" != small ] || ways="$peers file pgusher"
+	ways=${BENCH_WAYS:-$ways}
 	[ "$c" != eta ] || ways=pgusher
 	sql s postgres -c "CREATE DATABASE $c TEMPLATE template0" >/dev/null
 	"fill_$c" "$c" || { echo "$c is left out"; continue; }

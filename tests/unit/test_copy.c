@@ -194,6 +194,27 @@ static void test_estimate(void **state)
 	assert_true(estimate_price(WORK_INDEX, 1e9, 1) > estimate_price(WORK_ROWS, 1e9, 1) && estimate_price(WORK_KEY, 1e9, 1) < estimate_price(WORK_ROWS, 1e9, 1));
 }
 
+/* Memory for an index: so little that its runs can just be merged at once. */
+static void test_sort_memory(void **state)
+{
+	(void)state;
+	struct post_entry p = {.kind = POST_INDEX, .sql = (char *)"CREATE INDEX x ON s.t USING btree (a)", .bytes = INT64_C(400) << 20};
+	static const struct { int64_t index_bytes; int mb; } want[] = {
+		{0, 64}, {1 << 20, 4}, {INT64_C(160) << 20, 12}, {INT64_C(1000) << 20, 29}, {INT64_C(1400) << 20, 64}, {INT64_C(5000) << 20, 64}};
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		p.index_bytes = want[i].index_bytes;
+		assert_int_equal(copy_sort_mb(&p), want[i].mb);
+	}
+	p.bytes = COPY_MERGED_AT_ONCE;
+	assert_int_equal(copy_sort_mb(&p), 0);
+	p.bytes = 1;
+	p.sql = (char *)"CREATE INDEX x ON s.t USING gin (a)";
+	assert_int_equal(copy_sort_mb(&p), 0);
+	p.kind = POST_CONSTRAINT;
+	p.sql = (char *)"ALTER TABLE ONLY s.t ADD CONSTRAINT x PRIMARY KEY (a)";
+	assert_int_equal(copy_sort_mb(&p), 64);
+}
+
 static void test_index_share(void **state)
 {
 	(void)state;
@@ -210,7 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_sections, fini), cmocka_unit_test_teardown(test_statements, fini),
 		cmocka_unit_test_teardown(test_names, fini), cmocka_unit_test_teardown(test_not_whole, fini),
-		cmocka_unit_test(test_split_key), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share),
+		cmocka_unit_test(test_split_key), cmocka_unit_test(test_sort_memory), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
