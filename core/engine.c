@@ -167,7 +167,12 @@ static void on_both(void *arg, const struct facts *src, const struct facts *dst)
 
 static bool on_login(void *arg, enum side side, const struct err *why)
 {
-	return route_login(&((struct engine *)arg)->route, side, why);
+	struct engine *e = arg;
+	bool given = route_login(&e->route, side, why);
+
+	if (given)
+		attempt_quiet(&e->route, e->box.s.unfinished); /* which could not be done without it */
+	return given;
 }
 
 static enum err_code on_reach(void *arg, enum side side, struct err *err)
@@ -474,12 +479,10 @@ static const char *const command_names[] = {
 static enum err_code dispatch(struct engine *e, const struct command *c, struct err *err)
 {
 	switch (c->kind) {
-	case CMD_SETUP:
-		return setup(e, c);
+	case CMD_SETUP: return setup(e, c);
 	case CMD_TEST:
 		return endpoint_test(&e->route, c->side, err);
-	case CMD_CHECK:
-		return check(e, err);
+	case CMD_CHECK: return check(e, err);
 	case CMD_FIX:
 		return fix(e, c, err);
 	case CMD_ACK: ack(e, c); return ERR_OK;

@@ -66,7 +66,7 @@ static void __attribute__((format(printf, 5, 6))) add(struct list *l, const char
 static void of_end(struct list *l, const char *who, int64_t away, const char *why, const char *silent_todo)
 {
 	if (away == AWAY_PASSWORD)
-		add(l, who, VERDICT_BLOCK, "type it (p in the wizard), or put it into the password file and start the watch again: it is not tried again by itself", "no login to the %s: %s", who, why);
+		add(l, who, VERDICT_BLOCK, "type it (p in the wizard), or put it into the password file and start the watch again; the replication goes on whether pgusher sees it or not", "no login to the %s: %s", who, why);
 	else if (away == AWAY_REFUSED)
 		add(l, who, VERDICT_BLOCK, "put that right there: it is asked again each minute, and the replication goes on whether pgusher sees it or not", "the %s refuses pgusher: %s", who, why);
 	else

@@ -146,6 +146,7 @@ static void test_storm_of_sizes(void **state)
 	struct term *t = bed_open(b);
 	walk_to(t, "Source");
 	fill(t, "Host", "192.0.2.17");
+	term_expect(t, "192.0.2.17"); /* keys that come while nothing can be seen are not taken */
 	for (int i = 0; i < 300; i++) {
 		static const int rows[] = {24, 3, 50, 1, 24, 30}, cols[] = {80, 200, 20, 5, 79, 100};
 		term_resize(t, rows[i % 6], cols[i % 6]);
