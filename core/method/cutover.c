@@ -173,24 +173,43 @@ bool cutover_handed(const struct run *r)
 /* ---- ready ---- */
 
 /* The server of one that is not there would only warn, and replicate nothing. */
-static enum err_code publications_there(struct run *r, const struct link *l, struct session *from, const char *array, struct err *err)
+static enum err_code publications_there(const struct link *l, struct session *from, const char *array, struct err *err)
 {
-	char *missing = NULL;
-	const char *params[] = {array};
+	static const char sql[] = "SELECT coalesce(string_agg(x, ', '), '') FROM unnest($1::text[]) x WHERE NOT EXISTS (SELECT 1 FROM pg_publication WHERE pubname = x)";
 	PGresult *res;
-	enum err_code rc = session_exec(from, "SELECT string_agg(x, ', ') FROM unnest($1::text[]) x WHERE NOT EXISTS (SELECT 1 FROM pg_publication WHERE pubname = x)", 1, params, 0, &res, err);
+	enum err_code rc = session_exec(from, sql, 1, &array, 0, &res, err);
 
-	(void)r;
 	if (rc != ERR_OK)
 		return rc;
-	missing = PQgetisnull(res, 0, 0) ? NULL : xstrdup(cell(res, 0, 0));
-	PQclear(res);
-	if (missing) {
-		err_set(err, ERR_BLOCKED, "the subscription %s reads a publication that is not on the %s: %s", l->subscription, side_name(l->from), missing);
+	if (*cell(res, 0, 0)) {
+		err_set(err, ERR_BLOCKED, "the subscription %s reads a publication that is not on the %s: %s", l->subscription, side_name(l->from), cell(res, 0, 0));
 		rc = err_hint(err, "ALTER SUBSCRIPTION ... SET PUBLICATION on the %s with those that are there, or create it", side_name(l->to));
 	}
-	free(missing);
+	PQclear(res);
 	return rc;
+}
+
+/* What is published (a) and what is followed (b), both in the same order. */
+static enum err_code same_tables(const struct link *l, const PGresult *a, const PGresult *b, struct err *err)
+{
+	if (PQntuples(a) == 0)
+		return err_set(err, ERR_BLOCKED, "the %s publishes no table for the subscription %s", side_name(l->from), l->subscription);
+	for (int i = 0, k = 0; i < PQntuples(a) || k < PQntuples(b); i++, k++) {
+		int c = i >= PQntuples(a) ? 1 : k >= PQntuples(b) ? -1 : strcmp(cell(a, i, 0), cell(b, k, 0));
+		if (c == 0)
+			continue;
+		if (c < 0)
+			err_set(err, ERR_BLOCKED, "the %s publishes %s, but the %s does not follow it", side_name(l->from), cell(a, i, 0), side_name(l->to));
+		else
+			err_set(err, ERR_BLOCKED, "the %s follows %s, but the %s does not publish it any more", side_name(l->to), cell(b, k, 0), side_name(l->from));
+		return err_hint(err, "ALTER SUBSCRIPTION ... REFRESH PUBLICATION on the %s, and wait until it is ready", side_name(l->to));
+	}
+	for (int i = 0; i < PQntuples(b); i++)
+		if (!cell_bool(b, i, 1)) {
+			err_set(err, ERR_BLOCKED, "%s is not ready on the %s yet", cell(b, i, 0), side_name(l->to));
+			return err_hint(err, "wait until every table is; pgusher run goes on waiting");
+		}
+	return ERR_OK;
 }
 
 static enum err_code published_is_followed(struct run *r, const struct link *l, struct err *err)
@@ -204,7 +223,7 @@ static enum err_code published_is_followed(struct run *r, const struct link *l, 
 	if (rc == ERR_OK)
 		rc = cutover_on(r, l->to, &to, err);
 	if (rc == ERR_OK)
-		rc = publications_there(r, l, from, array, err);
+		rc = publications_there(l, from, array, err);
 	if (rc == ERR_OK)
 		rc = session_exec(from, "SELECT t FROM (SELECT DISTINCT schemaname || '.' || tablename AS t FROM pg_publication_tables WHERE pubname = ANY ($1::text[])) p"
 			" ORDER BY t COLLATE \"C\"", 1, pub, 0, &a, err);
@@ -212,18 +231,8 @@ static enum err_code published_is_followed(struct run *r, const struct link *l, 
 		rc = session_exec(to, "SELECT n.nspname || '.' || c.relname, l.srsubstate = 'r' FROM pg_subscription_rel l"
 			" JOIN pg_subscription s ON s.oid = l.srsubid AND s.subname = $1 JOIN pg_class c ON c.oid = l.srrelid"
 			" JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY (n.nspname || '.' || c.relname) COLLATE \"C\"", 1, sub, 0, &b, err);
-	if (rc == ERR_OK && PQntuples(a) == 0)
-		rc = err_set(err, ERR_BLOCKED, "the %s publishes no table for the subscription %s", side_name(l->from), l->subscription);
-	for (int i = 0; rc == ERR_OK && i < PQntuples(a); i++)
-		if (i >= PQntuples(b) || strcmp(cell(a, i, 0), cell(b, i, 0)) != 0) {
-			err_set(err, ERR_BLOCKED, "the %s publishes %s, but the %s does not follow it", side_name(l->from), cell(a, i, 0), side_name(l->to));
-			rc = err_hint(err, "ALTER SUBSCRIPTION ... REFRESH PUBLICATION on the %s, and wait until it is ready", side_name(l->to));
-		}
-	for (int i = 0; rc == ERR_OK && i < PQntuples(b); i++)
-		if (!cell_bool(b, i, 1)) {
-			err_set(err, ERR_BLOCKED, "%s is not ready on the %s yet", cell(b, i, 0), side_name(l->to));
-			rc = err_hint(err, "wait until every table is; pgusher run goes on waiting");
-		}
+	if (rc == ERR_OK)
+		rc = same_tables(l, a, b, err);
 	PQclear(a);
 	PQclear(b);
 	free(array);

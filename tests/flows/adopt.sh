@@ -73,6 +73,10 @@ lab psql b shop -q -c 'SET session_replication_role = replica' -c "INSERT INTO \
 # a second publication, added by hand after it was taken over
 lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c "INSERT INTO late VALUES (1, 'x')" -c 'CREATE PUBLICATION "second, ""one" FOR TABLE late, big_narrow, big_wide'
 lab psql b shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c 'ALTER SUBSCRIPTION "hand made" SET PUBLICATION "by hand", "second, ""one" WITH (refresh = false)' 2>/dev/null
+lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" SET PUBLICATION "by hand", nowhere WITH (refresh = false)' 2>/dev/null
+ok 'a publication that is not there: no cutover' exits 3 pgusher cutover hand --confirm shop
+ok 'a publication that is not there: said' says hand 'reads a publication that is not on the source: nowhere'
+lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" SET PUBLICATION "by hand", "second, ""one" WITH (refresh = false)' 2>/dev/null
 ok 'a publication that came later: its table is missed' exits 3 pgusher cutover hand --confirm shop
 ok 'a publication that came later: said' says hand 'publishes public.big_wide, but the target does not follow it'
 "$PGUSHER" watch -c "$WORK/hand.ini" --once >"$WORK/hand.out" 2>&1 </dev/null
