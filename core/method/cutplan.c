@@ -311,7 +311,7 @@ static struct plan *begin_cutover(const struct migration *m, struct cutover_arg 
 	if (m->sub.adopt) /* the list may be longer than it was */
 		(void)step_work(st, ON_TARGET, "write down what belongs to the subscription now", work_adopt, how, "SELECT subslotname, subpublications FROM pg_subscription WHERE subname = ...");
 	subscription_keys_back(st, m); /* a run that was stopped has not: the target would be the primary without them */
-	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; can the operator's commands be run, may the application's role log in");
+	(void)step_work(st, ON_TARGET, "look at every condition", work_readiness, NULL, "-- what pgusher watch asks; has the target every object of the source, can the operator's commands be run, may the application's role log in");
 	hold_move(st, m, &how->link, "Cut over now?", "becomes the primary. Until the hand-over it is taken back when anything fails");
 	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
 	if (m->cut.reverse)

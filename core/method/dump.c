@@ -374,10 +374,10 @@ static void plan_proof(struct build *b)
 	if (b->o->verify == VERIFY_OFF)
 		return;
 	struct step *st = plan_step(b->p, "proof", "prove that nothing was lost",
-		"Every table of the target is read and compared with the source's figures from the snapshot.");
+		"Every table of the target is read and compared with the source's figures from the snapshot; every object with the source's.");
 	st->trust_journal = true; /* the figures may be gone already when only the last step was interrupted */
-	(void)step_work(st, ON_TARGET, "read the target, compare every table", work_proof, b->proof,
-		"SELECT count(*), sum(<hash of the row>) FROM ONLY <each table>;  -- the same expression as on the source");
+	(void)step_work(st, ON_TARGET, "read the target, compare every table and every object", work_proof, b->proof,
+		"SELECT count(*), sum(<hash of the row>) FROM ONLY <each table>;  -- the same expression as on the source\nSELECT <kind, name, definition> FROM pg_class, pg_proc ...;  -- on both");
 }
 
 static void plan_finish(struct build *b)

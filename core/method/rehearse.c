@@ -221,7 +221,7 @@ enum err_code rehearse_plan(struct plan **out, const struct migration *m, const 
 	*max = max_outage_s;
 	strv_take(&p->owned, (char *)max);
 	struct step *st = plan_step(p, "ready", "look that everything is ready", "The conditions of a cutover, each with its value.");
-	(void)step_work(st, ON_TARGET, "look at both sides once", work_begin, NULL, "-- what pgusher watch asks");
+	(void)step_work(st, ON_TARGET, "look at both sides once", work_begin, NULL, "-- what pgusher watch asks; has the target every object of the source");
 	st = plan_step(p, "mark", "time the proof of drain", "A mark in the source's WAL must be flushed on the target; writers go on.");
 	(void)step_work(st, ON_SOURCE, "wait for marks", work_marks, NULL, "SELECT pg_logical_emit_message(true, 'pgusher', 'rehearsal');\nSELECT confirmed_flush_lsn >= '<the mark>' ...;");
 	st = plan_step(p, "count", "time what replication does not carry", "Sequences and large objects are only read.");

@@ -5,7 +5,7 @@
 
 #include "pg/choice.h"
 
-#define LOOK_MS 120000 /* a view whose table is locked by somebody waits */
+#define LOOK_MS 120000
 #define SAID 100       /* objects that are said one by one */
 #define NAMED 3        /* in one line */
 
@@ -66,6 +66,18 @@ static char *left_out(const struct facts *src)
 	return array_take(&s);
 }
 
+/* A view is read only when its tables can be: whoever holds one keeps nobody waiting for long. */
+static enum err_code wait_for_locks(struct session *const s[2], const char *how_long, struct err *err)
+{
+	char *sql = xasprintf("SET lock_timeout = '%s'", how_long);
+	enum err_code rc = session_run(s[0], sql, err);
+
+	if (rc == ERR_OK)
+		rc = session_run(s[1], sql, err);
+	free(sql);
+	return rc;
+}
+
 enum err_code same_look(struct run *r, struct objects *out, struct err *err)
 {
 	const struct migration *m = r->m;
@@ -85,7 +97,14 @@ enum err_code same_look(struct run *r, struct objects *out, struct err *err)
 	const struct object_scope scope[2] = {one, one};
 	/* what follows the source is filled at the cutover; what was made by hand was made for whom its maker chose */
 	unsigned flags = OBJECTS_ASK | (m->method == METHOD_SUBSCRIPTION ? 0 : OBJECTS_FILLED) | (m->sub.adopt ? OBJECTS_NO_OWNERS : 0);
-	rc = objects_compare(s[SIDE_SOURCE], s[SIDE_TARGET], scope, OBJ_ALL, flags, LOOK_MS, out, err);
+	rc = wait_for_locks(s, "5s", err);
+	if (rc == ERR_OK)
+		rc = objects_compare(s[SIDE_SOURCE], s[SIDE_TARGET], scope, OBJ_ALL, flags, LOOK_MS, out, err);
+	struct err why;
+	if (session_alive(s[0]) && session_alive(s[1]) && wait_for_locks(s, "0", &why) != ERR_OK && rc == ERR_OK)
+		rc = (*err = why).code;
+	if (str_eq(err->sqlstate, "55P03") && rc != ERR_OK)
+		(void)err_hint(err, "somebody holds a table for long (pg_locks, pg_stat_activity): end that, or wait; then compare again");
 	free(in);
 	free(without);
 	free(out_of);
@@ -210,6 +229,7 @@ static char *what_to_do(const struct object_diff *d)
 	case OBJ_CONSTRAINT: text = do_constraint(d, parent, own); break;
 	case OBJ_INDEX: text = xasprintf("%s%.*s;", d->def[SIDE_TARGET] ? "-- drop the other one first\n" : "", (int)strcspn(d->def[SIDE_SOURCE], "\n"), d->def[SIDE_SOURCE]); break;
 	case OBJ_VIEW: case OBJ_MATVIEW: text = do_view(d); break;
+	case OBJ_FUNCTION: text = str_starts(d->def[SIDE_SOURCE], "aggregate") ? NULL : xasprintf("-- run on the target what this says on the source:\nSELECT pg_get_functiondef('%s'::regprocedure);", d->name); break;
 	case OBJ_EXTENSION: text = d->def[SIDE_TARGET] ? NULL : xasprintf("CREATE EXTENSION %s;", d->name); break;
 	case OBJ_GRANT: text = xasprintf("-- GRANT or REVOKE on %s, until it is:\n%s", d->name, d->def[SIDE_SOURCE]); break;
 	case OBJ_COMMENT: text = xasprintf("-- COMMENT ON %s, as on the source", d->name); break;
@@ -320,7 +340,7 @@ enum err_code same_prove(struct run *r, struct err *err)
 	if (rc == ERR_OK) {
 		same_say(r, &o);
 	} else {
-		char *text = xasprintf("not compared: %s", why.msg);
+		char *text = xasprintf("not compared: %s%s%s", why.msg, why.hint[0] ? "; " : "", why.hint);
 		emit(r, PROOF_OBJECTS, ST_SKIPPED, 0, text, NULL);
 		free(text);
 	}
