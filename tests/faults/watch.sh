@@ -40,7 +40,7 @@ ok 'a row that is in the way: the command rang once, not with each sample' test 
 within 15 "a row that is in the way: the server's own words, and the key" 'it fails on public.t: duplicate key value violates unique constraint .*Key \(id\)=\(2000\) already exists'
 remove=$(tail -n 1 "$WORK/watch.out" | grep -o '"said_remove":"[^}]*' | sed 's/^"said_remove":"//; s/","log_where.*//; s/\\"/"/g')
 ok 'a row that is in the way: what removes it, run as it stands' target_sql "$remove"
-ok 'a row that is in the way: it was that one' test "$(target_sql 'SELECT count(*) FROM t')" = 1000
+ok 'a row that is in the way: it was that one' test "$(target_sql "SELECT count(*) FROM t WHERE t::text LIKE '%mine%'")" = 0 # the worker's own comes by itself
 well 20
 target_sql 'INSERT INTO t VALUES (2001, $$mine$$)'
 source_sql "INSERT INTO t VALUES (2001, 'theirs')"
