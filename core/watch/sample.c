@@ -34,7 +34,7 @@ static const struct column columns[] = {
 	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(TEXT, said), COL(TEXT, said_detail),
 	COL(TEXT, said_relation), COL(TEXT, said_lsn), COL(TEXT, said_look), COL(TEXT, said_remove), COL(TEXT, log_where), COL(INT, target_version), COL(INT, timeline),
 	COL(TEXT, address), COL(INT, failed_over), COL(TEXT, failover), COL(INT, standbys), COL(INT, sync_standbys), COL(TEXT, sync_commit),
-	COL(TEXT, origin_lsn), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
+	COL(TEXT, origin_lsn), COL(TEXT, intruder), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
 	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(TEXT, stuck), COL(INT, stuck_pid), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
 	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
@@ -176,6 +176,9 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 		    s->said_detail[0] ? "; " : "", s->said_detail);
 	if (s->sync_errors > 0 && s->ready < s->tables)
 		add(l, "sync", VERDICT_WARN, "the target's log says why; it is tried again by itself", "failed copies of a table: %lld", (long long)s->sync_errors);
+	if (s->intruder[0] && !s->stuck[0])
+		add(l, "intruder", VERDICT_WARN, "what is written there is not on the source: a row with the same key stops the replication, any other makes the two sides differ. Find out who that is and end it; until the "
+		    "cutover REVOKE CONNECT ON DATABASE, or pg_hba.conf, keeps applications away; pgusher verify, when the writers pause, says what differs by now", "somebody writes on the target: %s", s->intruder);
 	if (s->conflicts > 0)
 		add(l, "conflicts", VERDICT_WARN, "somebody writes to the target: its log names the rows; compare with pgusher verify", "%lld conflict%s on the target", (long long)s->conflicts, s->conflicts == 1 ? "" : "s");
 }

@@ -34,6 +34,7 @@ struct watch_sample {
 	int64_t standbys, sync_standbys;        /* of the target, streaming; -1: not readable */
 	char sync_commit[16];                   /* of the subscription: synchronous_commit */
 	char origin_lsn[24];                    /* how far the target's own record of what it applied has come; "": not readable */
+	char intruder[200];                     /* who else writes on the target, or did a moment ago (talkers.h); "" */
 	/* source */
 	int64_t slot_exists, slot_active;
 	char wal_status[16];                    /* "" before 13 */

@@ -29,3 +29,20 @@ enum err_code talkers_ask(struct session *s, int64_t timeout_ms, int64_t *n, cha
 	str_fini(&list);
 	return ERR_OK;
 }
+
+enum err_code writers_ask(struct session *s, int64_t timeout_ms, char *out, size_t cap, struct err *err)
+{
+	static const char sql[] =
+		"SELECT string_agg(format('pid %s of %s%s from %s, since %s s', pid, coalesce(usename, '?'), coalesce(' (' || nullif(application_name, '') || ')', ''),"
+		" coalesce(host(client_addr), 'the server itself'), extract(epoch FROM clock_timestamp() - xact_start)::bigint), '; ' ORDER BY xact_start)"
+		" FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL AND backend_type = 'client backend'"
+		" AND coalesce(application_name, '') NOT LIKE 'pgusher%'";
+	PGresult *r;
+	enum err_code rc = session_exec(s, sql, 0, NULL, timeout_ms, &r, err);
+
+	if (rc != ERR_OK)
+		return rc;
+	(void)snprintf(out, cap, "%.*s", (int)cap - 1, cell(r, 0, 0));
+	PQclear(r);
+	return ERR_OK;
+}

@@ -24,6 +24,7 @@
 #define MINUTE_US INT64_C(60000000)
 #define SOONER_US INT64_C(30000000) /* what could not be compared is looked at again */
 #define AT_ONCE_MS 300
+#define INTRUDER_US INT64_C(15000000)
 #define RESTARTS_US INT64_C(20000000)
 #define LOG_US INT64_C(5000000)  /* between looks into its log */
 #define COUNT_STARTED 8
@@ -42,6 +43,7 @@ struct watch {
 	int64_t minute_us, worker, started[COUNT_STARTED]; /* started: when new workers were seen, a ring */
 	size_t n_started;
 	int64_t confirmed, moved_us; /* the slot's, and when it came there or was level, monotonic */
+	int64_t intruder_us;         /* when somebody else was seen to write on the target, monotonic */
 	int64_t log_us, log_worker; /* the last look into it, monotonic, and which worker it was about */
 	char origin[24];       /* of the subscription: pg_16396 */
 	int64_t commits;       /* of the target's database, as last seen */
@@ -381,6 +383,21 @@ static void look_who_is_left(struct watch *w)
 		(void)talkers_ask(w->ends.session[SIDE_SOURCE], ASK_MS, &s->talkers, s->who_talks, sizeof s->who_talks, &err);
 }
 
+/* An application, or a test of one, that was pointed to the target too early. A transaction is seen only while it lasts: it stays shown for a while. */
+static void look_for_intruders(struct watch *w)
+{
+	struct watch_sample *s = &w->s;
+	char now[sizeof s->intruder] = "";
+	struct err ignored; /* the end that does not answer is in the sample */
+
+	if (!s->fenced && !s->handed_over && !s->rolled_back)
+		(void)writers_ask(w->ends.session[SIDE_TARGET], ASK_MS, now, sizeof now, &ignored);
+	if (now[0])
+		w->intruder_us = clock_mono_us();
+	if (now[0] || clock_mono_us() - w->intruder_us > INTRUDER_US)
+		keep(s->intruder, sizeof s->intruder, now);
+}
+
 /* From the hand-over on it is the old server that follows. True: there is a reading. */
 static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
 {
@@ -530,8 +547,10 @@ void watch_take(struct watch *w, struct watch_sample *out)
 		s->source_seen_us = clock_wall_us();
 		look_who_is_left(w);
 	}
-	if (s->source_ok && s->target_ok && s->sub_exists)
+	if (s->source_ok && s->target_ok && s->sub_exists) {
 		look_at_failover(w, confirmed);
+		look_for_intruders(w);
+	}
 	struct reverse_reading back;
 	bool reverse = look_at_way_back(w, &back);
 	stands_still(w, confirmed);

@@ -167,6 +167,19 @@ ok 'then its rows are there' until_true 30 followed
 all_well() { exits 0 pgusher watch case --once; }
 ok 'and all is well' until_true 30 all_well
 
+# an application that was pointed to the target too early
+(lab psql b shop -q -c "SET application_name = 'billing'" -c 'BEGIN; INSERT INTO u VALUES (77); SELECT pg_sleep(601)' >/dev/null 2>&1 &)
+somebody_writes() { exits 0 pgusher watch case --once && says case 'somebody writes on the target: pid '; }
+ok 'somebody writes on the target' until_true 30 somebody_writes
+ok 'and it is said who' grep -qE 'somebody writes on the target: pid [0-9]+ of postgres .billing. from ' "$WORK/case.out"
+target_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)' AND pid <> pg_backend_pid()" >/dev/null
+(lab psql b shop -q -c 'BEGIN; SELECT count(*) FROM t; SELECT pg_sleep(602)' >/dev/null 2>&1 &)
+reads() { [ "$(target_sql "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(602)' AND pid <> pg_backend_pid()")" = 1 ]; }
+until_true 30 reads
+nobody_writes() { exits 0 pgusher watch case --once && ! grep -q 'somebody writes' "$WORK/case.out"; }
+ok 'who only reads is not meant' until_true 30 nobody_writes
+target_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(602)' AND pid <> pg_backend_pid()" >/dev/null
+
 # the source throws away WAL that the slot needs: the target was asleep for too long
 target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'
 until_true 10 test "$(source_sql 'SELECT active FROM pg_replication_slots')" = f

@@ -183,6 +183,9 @@ static void alarms(void **state)
 	expect(&s, VERDICT_WARN, "disk is full in 0:50:00");
 	s.disk_full_s = 4000;
 	assert_int_equal(watch_alarms(&s, a), 0);
+	strcpy(s.intruder, "pid 7 of app");
+	expect(&s, VERDICT_WARN, "somebody writes on the target: pid 7 of app");
+	s.intruder[0] = '\0';
 	assert_false(watch_is_filling(&s));
 	s = healthy();
 	strcpy(s.drift, "public.t (columns differ)");
