@@ -64,6 +64,9 @@ static enum err_code take_back(struct run *r, const struct link *l, const struct
 {
 	struct err why = {0};
 	enum err_code rc = phase_unfinished(note->phase) ? thaw(r, l, note, err) : ERR_OK;
+
+	if (note->phase == PHASE_NONE && r->cutover && r->cutover->hard) /* it came no further than to be written down */
+		cutover_say_thawed(r, l);
 	enum err_code woken = cutover_subscription(r, l, "ENABLE", &why);
 
 	if (woken == ERR_OK)
@@ -191,13 +194,27 @@ static void drop_sessions(struct run *r)
 	}
 }
 
+/* A session that broke may go on to its COMMIT, and close the side behind our back: it ends before anybody looks. */
+static void end_strays(struct run *r)
+{
+	struct err ignored;
+
+	for (int i = 0; i < 2; i++) {
+		bool broke = r->control[i] && !session_alive(r->control[i]);
+		session_close(r->control[i]);
+		r->control[i] = NULL;
+		if (broke && r->reach(r->arg, (enum side)i, &ignored) == ERR_OK) /* one that is away is found so below */
+			(void)run_sweep(&r->m->end[i], (enum side)i, r->app, &ignored);
+	}
+}
+
 /* A server that restarts comes back, a cluster finds a leader; sessions that do not end, or a hand-over that happened, stay so. */
 static enum err_code take_back_again(struct run *r, struct err *err)
 {
 	int64_t end = clock_deadline(AGAIN_MS);
 
 	for (bool said = false;; said = true) {
-		drop_sessions(r);
+		end_strays(r);
 		enum err_code rc = take_back_any(r, r->cutover->link.back, err);
 		if (rc == ERR_OK || rc == ERR_BLOCKED || r->cutover->stuck || clock_mono_us() > end)
 			return rc;
