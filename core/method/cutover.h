@@ -17,6 +17,9 @@
 #define ROLLBACK_BEGIN "rollback"
 #define FINALIZE_BEGIN "finalize"
 
+/* Their names, or NULL: with one there is no hand-over. */
+#define PREPARED_SQL "SELECT string_agg(quote_literal(gid), ', ') FROM pg_prepared_xacts WHERE database = current_database()"
+
 /*
  * max_outage_s: for how long writers may wait or be refused before it lets go by itself. over: the servers say that it came to its
  * hand-over already: only what follows that is done again, and nobody is asked whether to begin.

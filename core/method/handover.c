@@ -242,21 +242,18 @@ static enum err_code last_look(struct run *r, struct err *err)
 	const struct link *l = &r->cutover->link;
 	struct session *s, *to;
 	int64_t changes = 0;
-	char n[48];
-	PGresult *res;
+	char n[48], *prepared = NULL;
 	enum err_code rc = cutover_hold_still(r, err);
 
 	if (rc == ERR_OK)
 		rc = cutover_on(r, l->from, &s, err);
 	if (rc == ERR_OK)
-		rc = session_exec(s, "SELECT count(*), string_agg(quote_literal(gid), ', ') FROM pg_prepared_xacts WHERE database = current_database()", 0, NULL, 0, &res, err);
-	if (rc != ERR_OK)
-		return rc;
-	if (cell_i64(res, 0, 0) > 0) {
-		err_set(err, ERR_BLOCKED, "transactions are prepared on the %s: %s", side_name(l->from), cell(res, 0, 1));
+		rc = session_value(s, PREPARED_SQL, &prepared, err);
+	if (rc == ERR_OK && prepared) {
+		err_set(err, ERR_BLOCKED, "transactions are prepared on the %s: %s", side_name(l->from), prepared);
 		rc = err_hint(err, "what they wrote is not on the %s: COMMIT PREPARED or ROLLBACK PREPARED, then start again", side_name(l->to));
 	}
-	PQclear(res);
+	free(prepared);
 	if (rc == ERR_OK)
 		rc = peek(r, s, &changes, err);
 	if (rc == ERR_OK) /* a leader that died since the proof takes this session with it: another one may lack what was proven */

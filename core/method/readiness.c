@@ -116,6 +116,21 @@ static const char *value_of(const struct strv *settings, const char *pair)
 	return NULL;
 }
 
+/* The last look before the hand-over refuses them (handover.c): writers would have waited for nothing. */
+static void say_prepared(struct tally *t)
+{
+	static const char title[] = "no prepared transactions";
+	struct session *s;
+	struct err why = {0};
+	char *names = NULL;
+
+	if (run_session(t->r, SIDE_SOURCE, NULL, &s, &why) != ERR_OK || session_value(s, PREPARED_SQL, &names, &why) != ERR_OK)
+		say(t, "prepared", title, VERDICT_BLOCK, why.msg, "the source must be asked: try again");
+	else if (names)
+		say(t, "prepared", title, VERDICT_BLOCK, names, "what they wrote is not on the target: COMMIT PREPARED or ROLLBACK PREPARED on the source");
+	free(names);
+}
+
 /* ALTER DATABASE ... SET is replicated by nothing; somebody may have changed it since the copy, on purpose or not. */
 static void say_settings(struct tally *t)
 {
@@ -215,6 +230,7 @@ enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 	(void)arg;
 	say_conditions(&t);
 	say_parts(&t);
+	say_prepared(&t);
 	say_commands(&t);
 	say_settings(&t);
 	say_keys(&t);

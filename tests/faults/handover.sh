@@ -2,9 +2,9 @@
 # After the hand-over: what the application would have run into is said, and nothing is taken back. The hold, and a proof with a budget.
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
-up a 14
+up a 14 max_prepared_transactions=2
 up b 16
-for db in one two three four five six; do
+for db in one two three four five six seven; do
 	lab psql a postgres -qc "CREATE DATABASE $db"
 	lab psql a $db -qc "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT 1 / (1 - count(*) + 1) AS n FROM t"
 done
@@ -116,4 +116,28 @@ lab psql a six -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_lo
 ok 'the locks were lost: somebody writes' "${past[@]}" a six -qc 'UPDATE t SET id = 51 WHERE id = 1'
 caught six
 wait
+
+# what is prepared would end the cutover at its hand-over: it is said before anybody waits
+ini seven a seven b seven '[cutover]' 'reverse = no'
+ok 'seven follows' exits 0 pgusher run seven --yes
+lab psql a seven -qAt -o /dev/null -c "BEGIN; SELECT txid_current(); PREPARE TRANSACTION 'left there'" # no lock is in its way
+ok 'a prepared transaction: no cutover' exits 3 pgusher cutover seven --confirm seven
+ok 'a prepared transaction: which' says seven "not ready: no prepared transactions: 'left there'"
+lab psql a seven -qc "ROLLBACK PREPARED 'left there'"
+
+# the session that closes the source breaks in it: nothing was closed, and nothing says that it is
+lab psql a seven -q <<'SQL'
+CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF tg_tag = 'COMMENT' THEN PERFORM pg_sleep(60); END IF; END $$;
+CREATE EVENT TRIGGER slow ON ddl_command_end EXECUTE FUNCTION slow();
+SQL
+"$PGUSHER" cutover -c "$WORK/seven.ini" --confirm seven >"$WORK/seven.out" 2>&1 </dev/null &
+pid=$!
+closes() { test -n "$(lab psql a seven -At -c "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%COMMENT ON PUBLICATION%' AND wait_event = 'PgSleep'")"; }
+until_true 60 closes
+lab psql a seven -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%COMMENT ON PUBLICATION%' AND pid <> pg_backend_pid()"
+wait $pid
+ok 'broken while it closed: said' says seven 'it was taken back: everything is as before'
+ok 'broken while it closed: the source goes on' lab psql a seven -qc 'INSERT INTO t VALUES (3)'
+pgusher status seven
+ok 'broken while it closed: and nobody says that it is closed' bash -c "! grep -q 'refuses writes' $WORK/seven.out"
 exit $bad
