@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "watch/guard.h"
+#include "watch/stuck.h"
 
 struct list { struct ready_condition *v; size_t n; };
 
@@ -60,8 +61,9 @@ static void of_ends(const struct watch_sample *s, const struct migration *m, str
 	add(l, "ends", "both servers answer", both ? VERDICT_OK : VERDICT_BLOCK, "wait until both are there", "%s",
 	    both ? "yes" : !s->source_ok ? "the source does not" : "the target does not");
 	if (!*why && s->stuck[0]) {
-		char todo[80];
-		(void)snprintf(todo, sizeof todo, "end it on the target: SELECT pg_terminate_backend(%lld)", (long long)s->stuck_pid);
+		char todo[80], end[48];
+		stuck_end(s->stuck_pid, end, sizeof end);
+		(void)snprintf(todo, sizeof todo, "end it on the target: %s", end);
 		add(l, "follows", "the target follows", VERDICT_BLOCK, todo, "its worker waits for a lock: %s", s->stuck);
 	} else if (!unseen(l, "follows", "the target follows", s->target_seen_us && s->source_seen_us)) {
 		add(l, "follows", "the target follows", *why ? VERDICT_BLOCK : VERDICT_OK, "see the alarm and what it says to do", "%s", *why ? why : "subscription enabled, worker connected");

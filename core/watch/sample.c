@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "watch/guard.h"
+#include "watch/stuck.h"
 #include "watch/unfollowed.h"
 
 #define BEHIND_BYTES (64 << 20)
@@ -188,8 +189,9 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 	char b[32], t[32];
 
 	if (s->target_ok && s->worker && s->stuck[0]) {
-		char todo[200];
-		(void)snprintf(todo, sizeof todo, "ask whoever it is to end the transaction, or end it on the target: SELECT pg_terminate_backend(%lld)", (long long)s->stuck_pid);
+		char todo[200], end[48];
+		stuck_end(s->stuck_pid, end, sizeof end);
+		(void)snprintf(todo, sizeof todo, "ask whoever it is to end the transaction, or end it on the target: %s", end);
 		add(l, "stuck", s->still_s > STUCK_S ? VERDICT_BLOCK : VERDICT_WARN, todo, "the target's worker waits for a lock, for %s: %s", fmt_secs(t, sizeof t, s->still_s), s->stuck);
 	} else if (s->source_ok && s->target_ok && s->worker && s->slot_active && (s->still_s > 3 * STATUS_S / 2 || (s->still_s > STILL_S && s->lag_bytes > STILL_BYTES))) {
 		/* a little may wait for the next status of the target, every 10 s */

@@ -11,8 +11,10 @@
 
 /*
  * text: "public.t is held by pid 7 (app with psql from 10.0.0.5, idle in transaction, for 40 s)"; "" when no worker waits. pid: of the first
- * one. What another role does is known to a superuser or pg_monitor only; the pid always is.
+ * one; 0: a prepared transaction. What another role does is known to a superuser or pg_monitor only; the pid always is.
  */
 enum err_code stuck_ask(struct session *target, const char *subscription, int64_t timeout_ms, char *text, size_t cap, int64_t *pid, struct err *err);
+/* The statement that ends it. */
+void stuck_end(int64_t pid, char *to, size_t cap);
 
 #endif

@@ -3,7 +3,7 @@
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14
-up b 16 logging_collector=on
+up b 16 logging_collector=on max_prepared_transactions=2
 lab psql a postgres -q -c 'CREATE DATABASE shop TEMPLATE template0'
 lab psql a shop -q -c 'CREATE TABLE t (id int PRIMARY KEY, v text)' -c "INSERT INTO t SELECT g, 'x' FROM generate_series(1, 1000) g" -c 'CREATE TABLE u (id int PRIMARY KEY)'
 source_sql() { lab psql a shop -At -c "$1"; }
@@ -66,6 +66,11 @@ ok 'a cutover waits before it holds anybody back, and says for whom' until_true 
 ok 'what ends it, run as it stands' target_sql "SELECT $holder"
 wait $cutting
 ok 'then it goes on to its question' says held 'Cut over now?'
+well 20
+target_sql "BEGIN; LOCK TABLE t; PREPARE TRANSACTION 'nobody''s'" >/dev/null # has no process
+source_sql "UPDATE t SET v = 'y' WHERE id = 1"
+within 15 'a prepared transaction on the target holds a lock' "public.t is held by the prepared transaction 'nobody''s' \\(postgres, for .*COMMIT PREPARED or ROLLBACK PREPARED"
+target_sql "ROLLBACK PREPARED 'nobody''s'"
 well 20
 
 lab tell link freeze
