@@ -247,7 +247,8 @@ static enum err_code be_awake(struct run *r, const struct link *l, struct err *e
 	enum err_code rc = cutover_on(r, l->to, &s, err);
 
 	if (rc == ERR_OK)
-		rc = session_exec(s, "SELECT subenabled FROM pg_subscription WHERE subname = $1", 1, params, 0, &res, err);
+		rc = session_exec(s, "SELECT subenabled FROM pg_subscription WHERE subname = $1"
+			" AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", 1, params, 0, &res, err);
 	if (rc != ERR_OK)
 		return rc;
 	bool there = PQntuples(res) > 0, awake = there && cell_bool(res, 0, 0);

@@ -63,7 +63,8 @@ static enum err_code look(struct run *r, const struct link *l, struct follow *f,
 	if (rc == ERR_OK)
 		rc = session_exec(s, "SELECT count(*) FILTER (WHERE l.srsubstate = 'r'), count(l.srsubid),"
 			" EXISTS (SELECT 1 FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL), s.subenabled"
-			" FROM pg_subscription s LEFT JOIN pg_subscription_rel l ON l.srsubid = s.oid WHERE s.subname = $1 GROUP BY s.oid, s.subenabled",
+			" FROM pg_subscription s LEFT JOIN pg_subscription_rel l ON l.srsubid = s.oid WHERE s.subname = $1"
+			" AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) GROUP BY s.oid, s.subenabled",
 			1, name, 0, &res, err);
 	if (rc != ERR_OK)
 		return rc;

@@ -22,7 +22,8 @@ static void not_compared(struct minute_found *out, const struct err *why)
 /* Tables as the source publishes them against those that the subscription knows. */
 static void look_for_drift(struct session *const end[2], const struct migration *m, bool filling, struct minute_found *out)
 {
-	static const char sql[] = "SELECT subpublications FROM pg_subscription WHERE subname = $1";
+	static const char sql[] = "SELECT subpublications FROM pg_subscription WHERE subname = $1"
+		" AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
 	const char *name[] = {m->sub.name};
 	PGresult *pub = NULL;
 	struct err err = {.msg = "the subscription is not there any more"};

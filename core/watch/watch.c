@@ -294,7 +294,8 @@ static void look_closer_at_target(struct watch *w)
 	struct err err;
 	PGresult *r;
 
-	char *sql = xasprintf("SELECT t.apply_error_count, t.sync_error_count, %s FROM pg_stat_subscription_stats t WHERE t.subname = $1",
+	char *sql = xasprintf("SELECT t.apply_error_count, t.sync_error_count, %s FROM pg_stat_subscription_stats t JOIN pg_subscription s ON s.oid = t.subid"
+			      " WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
 			      v >= 180000 ? "t.confl_insert_exists + t.confl_update_origin_differs + t.confl_update_exists + t.confl_update_missing"
 					    " + t.confl_delete_origin_differs + t.confl_delete_missing + t.confl_multiple_unique_conflicts" : "-1");
 	if (v >= 150000 && ask(w, SIDE_TARGET, sql, w->m->sub.name, &r, &err) == ERR_OK) {

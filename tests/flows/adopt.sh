@@ -31,7 +31,9 @@ elsewhere() { # as on another host: nothing is written down here
 }
 refuses() { ! lab psql "$1" shop -qc 'INSERT INTO "we""ird Таблица" (t) VALUES (1)'; }
 same_rows() { tests/lab/compare --skip database,roles,schema a/shop b/shop; }
-lab psql b postgres -q -c 'CREATE DATABASE shop'
+lab psql b postgres -q -c 'CREATE DATABASE shop' -c 'CREATE DATABASE beside'
+# of the same name, in another database of the target: never taken for it
+lab psql b beside -q -c "CREATE SUBSCRIPTION \"hand made\" CONNECTION 'host=nowhere' PUBLICATION \"of others\" WITH (connect = false)" 2>/dev/null
 schema_to_b
 lab psql a shop -q -c 'CREATE PUBLICATION "by hand" FOR TABLE big_narrow, "we""ird Таблица"'
 subscribe '"by hand"'
@@ -84,6 +86,7 @@ ok 'a publication that came later: the watch says it, too' says hand 'public.lat
 lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" REFRESH PUBLICATION' 2>/dev/null
 until_true 30 ready
 ok 'cut over' exits 0 pgusher cutover hand --confirm shop
+ok 'one of the same name in another database stays' lab psql b beside -q -c 'ALTER SUBSCRIPTION "hand made" SET (slot_name = NONE)' -c 'DROP SUBSCRIPTION "hand made"'
 ok 'the source refuses writes' bash -c "! tests/lab/lab psql a shop -qc 'INSERT INTO forgotten VALUES (1)' 2>/dev/null"
 ok 'the next number follows' test "$(lab psql b shop -At -c "SELECT last_value FROM \"we\"\"ird Таблица_id_seq\"")" = "$(lab psql a shop -At -c "SELECT last_value FROM \"we\"\"ird Таблица_id_seq\"")"
 "$PGUSHER" watch -c "$WORK/hand.ini" --once >"$WORK/hand.out" 2>&1 </dev/null # exit status 1 while the load still talks to the old one
