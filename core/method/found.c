@@ -30,17 +30,22 @@ static const char on_side[] =
 	" DROP SUBSCRIPTION %1$I', subname) FROM pg_subscription WHERE subname = $3"
 	"  AND ($5::bool OR subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()))) t (o, k, n, sql) ORDER BY o, array_position($1::text[], n::text)"; /* the first of several publications carries the word: it goes last */
 
+static void maybe(struct model *out, enum side side, const char *back, const char *kind, const char *name)
+{
+	struct str sql = {0};
+
+	link_undo_sql(&sql, kind, name);
+	add(out, side, xasprintf("%s%s:%s", back, kind, name), LEFT_MAYBE, str_text(&sql));
+	str_fini(&sql);
+}
+
 static void maybe_publications(const struct migration *m, enum side side, const struct link *from_here, struct model *out)
 {
 	struct strv publications = {0};
 
 	link_publications(m, from_here, &publications);
-	for (size_t i = 0; i < publications.n; i++) {
-		struct str sql = {0};
-		link_undo_sql(&sql, "publication", publications.v[i]);
-		add(out, side, xasprintf("%spublication:%s", from_here->back ? "back-" : "", publications.v[i]), LEFT_MAYBE, str_text(&sql));
-		str_fini(&sql);
-	}
+	for (size_t i = 0; i < publications.n; i++)
+		maybe(out, side, from_here->back ? "back-" : "", "publication", publications.v[i]);
 	strv_fini(&publications);
 }
 
@@ -107,25 +112,15 @@ static enum err_code look_closed(struct run *r, const struct link *l, struct mod
 /* It did not answer: all that may be there. What removes it looks first, so that what is not does no harm. */
 static void may_be(struct run *r, enum side side, const struct link *from_here, const struct link *to_here, struct model *out)
 {
-	const char *back = from_here->back ? "back-" : "", *come_back = to_here->back ? "back-" : "";
-	const struct migration *m = r->m;
-	char *sql;
+	const char *back = from_here->back ? "back-" : "";
 
-	if (from_here->own_role) {
-		sql = xasprintf("DROP OWNED BY \"%s\"; DROP ROLE \"%s\"", from_here->role, from_here->role);
-		add(out, side, xasprintf("%s:%s", from_here->back ? "back-role" : "replication-role", from_here->role), LEFT_MAYBE, sql);
-		free(sql);
-	}
-	maybe_publications(m, side, from_here, out);
-	sql = xasprintf("SELECT pg_drop_replication_slot('%s')", from_here->slot);
-	add(out, side, xasprintf("%sslot:%s", back, from_here->slot), LEFT_MAYBE, sql);
-	free(sql);
-	sql = xasprintf("ALTER SUBSCRIPTION \"%s\" DISABLE; ALTER SUBSCRIPTION \"%s\" SET (slot_name = NONE); DROP SUBSCRIPTION \"%s\"", to_here->subscription,
-			to_here->subscription, to_here->subscription);
-	add(out, side, xasprintf("%ssubscription:%s", come_back, to_here->subscription), LEFT_MAYBE, sql);
-	free(sql);
+	if (from_here->own_role)
+		maybe(out, side, from_here->back ? back : "replication-", "role", from_here->role);
+	maybe_publications(r->m, side, from_here, out);
+	maybe(out, side, back, "slot", from_here->slot);
+	maybe(out, side, to_here->back ? "back-" : "", "subscription", to_here->subscription);
 	/* last, so that it is looked at first: the publication says what was before. No statement to give: closed by a cutover that was done, it stays so. */
-	add(out, side, cutover_left_name(m, from_here), LEFT_MAYBE,
+	add(out, side, cutover_left_name(r->m, from_here), LEFT_MAYBE,
 	    from_here->back ? "pgusher rollback --abort  -- if it refuses writes, and no rollback was done" : "pgusher cutover --abort  -- if it refuses writes, and no cutover was done");
 }
 
