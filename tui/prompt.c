@@ -58,7 +58,7 @@ enum prompted prompt_password(const char *title, const char *text, struct secret
 
 	if (fd < 0)
 		return PROMPT_NONE;
-	if (tcgetattr(fd, &before) < 0) {
+	if (tcgetpgrp(fd) != getpgrp() || tcgetattr(fd, &before) < 0) { /* in the background it would be stopped, the engine with it */
 		(void)close(fd);
 		return PROMPT_NONE;
 	}

@@ -6,7 +6,7 @@
  */
 #include "base/secret.h"
 
-enum prompted { PROMPT_NONE, PROMPT_TYPED, PROMPT_STOPPED }; /* NONE: no terminal, or an empty line; STOPPED: by a signal */
+enum prompted { PROMPT_NONE, PROMPT_TYPED, PROMPT_STOPPED }; /* NONE: no terminal, in the background, or an empty line; STOPPED: by a signal */
 
 enum prompted prompt_password(const char *title, const char *text, struct secret *out);
 
