@@ -39,12 +39,16 @@ static double slowness(const struct estimate *e, bool objects, double before)
 	return slow < 1 / MOST ? 1 / MOST : slow > MOST ? MOST : slow;
 }
 
-/* The one sort tells something of the other, but other things are slow in it: hence the root. */
+/*
+ * The one sort tells something of the other, but other things are slow in it: hence the root. The same among objects: where files are
+ * slow to be made (tables: five times) rows and small indexes were less so (twice).
+ */
 double estimate_factor(const struct estimate *e, enum work kind)
 {
 	bool objects = of_objects(kind);
 	double slow = slowness(e, objects, sqrt(slowness(e, !objects, 1))), before = TRUST * e->kind[kind].of;
 
+	slow = objects ? sqrt(slow) : slow;
 	return before > 0 ? (e->kind[kind].busy_s + before * slow) / (e->kind[kind].done + before) : slow;
 }
 
