@@ -92,7 +92,6 @@ bool wizard_select(struct wizard *w, int rows, int key, bool special);
 void log_draw(struct wizard *w, int y, int x, int h, int width);
 void log_toggle(struct wizard *w);
 bool log_key(struct wizard *w, int key, bool special);
-int again_draw(const struct wizard *w, int y, int x, int end, int width); /* a server that does not answer, and when it is asked again; the next row */
 int step_draw(const struct model_item *it, int y, int x, int width, bool on); /* the next row */
 
 /* What makes the other side the primary, or back, in screens/cutover.c: goes there and begins it. */

@@ -254,12 +254,10 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 	}
 	if (!is_ours(w) && w->change->command != CMD_REHEARSE) {
 		(void)put(y, x, width, R_DIM, "looking at both servers...");
-		(void)again_draw(w, y + 1, x, end, width);
 		return;
 	}
 	int rows = end - y - (w->busy ? TAIL : RESULT);
 	y = draw_steps(w, y, x, n < rows ? n : rows, width);
-	y = again_draw(w, y, x, end, width);
 	draw_detail(w, y, x, end, width);
 }
 

@@ -1,6 +1,4 @@
 /* What several screens show: the log, the line of a step. Declared in wizard_in.h. */
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "base/str.h"
 #include "wizard_in.h"
@@ -40,20 +38,6 @@ bool log_key(struct wizard *w, int key, bool special)
 		return false;
 	w->scroll = rows - w->page - at < 0 ? 0 : rows - w->page - at;
 	return true;
-}
-
-int again_draw(const struct wizard *w, int y, int x, int end, int width)
-{
-	for (int i = 0; i < 2; i++) {
-		const struct event *e = w->model.again[i];
-		if (!e || y >= end)
-			continue;
-		char *words = event_again_words(e), *text = xasprintf("the %s %s: %s", side_name((enum side)i), words, e->text ? e->text : "");
-		y += put_lines(y, x, end - y < 2 ? end - y : 2, width, R_WARN, text);
-		free(words);
-		free(text);
-	}
-	return y;
 }
 
 int step_draw(const struct model_item *it, int y, int x, int width, bool on)

@@ -104,8 +104,6 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 			y = waiting_draw(w, y, x + 2, end - y, width - 2);
 		else if (it->last->state == ST_RUNNING && it->progress)
 			y = draw_progress(it->progress, y, x + 11, width - 12);
-		if (it->last->state == ST_RUNNING)
-			y = again_draw(w, y, x + 11, end, width - 12);
 		if ((it->last->state == ST_FAILED || it->last->state == ST_CANCELLED) && it->last->text) {
 			y += put_lines(y, x + 11, end - y < 3 ? end - y : 3, width - 12, R_BAD, it->last->text);
 			y += put_lines(y, x + 11, end - y < 2 ? end - y : 2, width - 12, R_WARN, it->last->hint);
