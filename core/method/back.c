@@ -317,7 +317,7 @@ static void say_lost(struct run *r, const struct link *l, int64_t changes)
 	run_emit(r, e);
 }
 
-void cutover_say_late(struct run *r, const struct link *l)
+enum err_code cutover_written(struct run *r, const struct link *l, int64_t *changes, struct err *err)
 {
 	/* transactions that a reverse link brought have an origin message */
 	static const char sql[] =
@@ -326,14 +326,27 @@ void cutover_say_late(struct run *r, const struct link *l)
 		" WHERE NOT brought AND k IN ('I', 'U', 'D', 'T')";
 	struct session *s;
 	char *names = link_publications_sql(r->m, l);
-	struct err err;
 	PGresult *res = NULL;
-
 	const char *params[] = {l->slot, names};
-	if (cutover_on(r, l->from, &s, &err) != ERR_OK || cutover_flush(s, &err) != ERR_OK || session_exec(s, sql, 2, params, 10000, &res, &err) != ERR_OK)
-		run_note(r, "late writers", "the slot %s could not be read to see whether somebody wrote on the %s since it was closed: %s", l->slot, side_name(l->from), err.msg);
-	else if (cell_i64(res, 0, 0) > 0)
-		say_lost(r, l, cell_i64(res, 0, 0));
+	enum err_code rc = cutover_on(r, l->from, &s, err);
+
+	if (rc == ERR_OK)
+		rc = cutover_flush(s, err);
+	if (rc == ERR_OK)
+		rc = session_exec(s, sql, 2, params, 10000, &res, err);
+	*changes = rc == ERR_OK ? cell_i64(res, 0, 0) : 0;
 	PQclear(res);
 	free(names);
+	return rc;
+}
+
+void cutover_say_late(struct run *r, const struct link *l)
+{
+	int64_t changes;
+	struct err err = {0};
+
+	if (cutover_written(r, l, &changes, &err) != ERR_OK)
+		run_note(r, "late writers", "the slot %s could not be read to see whether somebody wrote on the %s since it was closed: %s", l->slot, side_name(l->from), err.msg);
+	else if (changes > 0)
+		say_lost(r, l, changes);
 }

@@ -80,6 +80,8 @@ void cutover_let_go(struct run *r);
 /* ALTER SUBSCRIPTION ... SET (synchronous_commit): the follower confirms what is on its disk, at once, or later and faster. */
 enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct err *err);
 void cutover_forget_sequences(struct cutover *c);
+/* Changes on link.from that stand in its slot, and that no reverse link brought. Takes at most some seconds. */
+enum err_code cutover_written(struct run *r, const struct link *l, int64_t *changes, struct err *err);
 /* Late writers of a side that was closed: changes in a link's slot that no reverse link brought. Said; nothing when it cannot be read in time. */
 void cutover_say_late(struct run *r, const struct link *l);
 

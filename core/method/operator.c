@@ -87,14 +87,48 @@ void operator_unfence(struct run *r, const struct link *l)
 
 /* ---- their hand-over ---- */
 
+/* A command that failed midway may have pointed a part of the application there: what that wrote would be on the target alone. */
+static bool is_there(struct run *r, struct err *why)
+{
+	struct link b;
+	int64_t n;
+	char text[48];
+	struct err err = {0};
+
+	link_back(&b, r->m);
+	if (!r->cutover->back || cutover_written(r, &b, &n, &err) != ERR_OK || n == 0)
+		return false;
+	(void)err_hint(why, "the target has taken %s since the hand-over, so that nothing was taken back: see that all of the application points to it, or go back with pgusher rollback",
+		       fmt_things(text, sizeof text, n, "change"));
+	return true;
+}
+
+static void say_closed_for_now(struct run *r)
+{
+	const struct cutover *c = r->cutover;
+	char *name = cutover_left_name(r->m, &c->link);
+	struct event *e = event_new(EV_LEFT, name);
+	struct str undo = {0};
+
+	cutover_say_open(r, c->link.from);
+	event_text(&e->title, "the %s refuses writes", side_name(c->link.from));
+	xreplace(&e->text, side_name(c->link.from));
+	phase_setting_sql(&undo, r->m->end[c->link.from].dbname, c->before);
+	e->sql = str_take(&undo);
+	run_emit(r, e);
+	free(name);
+}
+
 /* The application is not there, the command says: the word is taken back, so that everything else is, too. */
 static enum err_code back_to_fenced(struct run *r, struct err *why)
 {
 	struct cutover *c = r->cutover;
 	struct session *s;
 	struct err err;
-	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, &err);
 
+	if (is_there(r, why))
+		return why->code;
+	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, &err);
 	if (rc == ERR_OK)
 		rc = phase_write(s, r->m, &c->link, PHASE_FENCED, c->before, &err);
 	if (rc != ERR_OK) {
@@ -102,6 +136,7 @@ static enum err_code back_to_fenced(struct run *r, struct err *why)
 		return why->code;
 	}
 	c->handed = false;
+	say_closed_for_now(r); /* until the rest is taken back */
 	say_gone(r, OPERATOR_POINT);
 	if (r->m->cut.fence == FENCE_HOOK) /* it does, still */
 		say_left(r, OPERATOR_FENCE, HELD, HOOK_UNFENCE, c->link.from);
@@ -120,8 +155,11 @@ static enum err_code work_point(struct run *r, const void *arg, struct err *err)
 		run_note(r, "pointed", "the application was pointed to the new primary within %lld ms, which the outage does not count", (long long)(clock_mono_us() - t0) / 1000);
 		return rc;
 	}
-	/* only the forward way has its word on the side that is closed; one that was stopped may have done its work */
-	if ((rc == ERR_CHILD || rc == ERR_IO) && !r->cutover->link.back)
+	/*
+	 * Only the forward way has its word on the side that is closed; a command that was stopped may have done its work. Of a hand-over that an
+	 * earlier run did (no clock was begun here) the target has been in use since.
+	 */
+	if ((rc == ERR_CHILD || rc == ERR_IO) && !r->cutover->link.back && r->cutover->began_us)
 		return back_to_fenced(r, err);
 	return err_hint(err, "whether the application points to the new primary is not known, so that nothing was taken back: look, and run the command by hand, "
 			"or go back with pgusher rollback");

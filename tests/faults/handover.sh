@@ -4,7 +4,7 @@ METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14 max_prepared_transactions=2
 up b 16
-for db in one two three four five six seven; do
+for db in one two three four five six seven eight nine; do
 	lab psql a postgres -qc "CREATE DATABASE $db"
 	lab psql a $db -qc "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT 1 / (1 - count(*) + 1) AS n FROM t"
 done
@@ -140,4 +140,27 @@ ok 'broken while it closed: said' says seven 'it was taken back: everything is a
 ok 'broken while it closed: the source goes on' lab psql a seven -qc 'INSERT INTO t VALUES (3)'
 pgusher status seven
 ok 'broken while it closed: and nobody says that it is closed' bash -c "! grep -q 'refuses writes' $WORK/seven.out"
+
+# the operator's command fails: taken back, as long as nobody can be on the target yet
+point() { printf '#!/bin/sh\n%s\n' "$1" >"$WORK/point.new" && chmod 755 "$WORK/point.new" && mv "$WORK/point.new" "$WORK/point"; }
+point 'exit 1'
+for db in eight nine; do
+	ini $db a $db b $db '[cutover]' 'fence = hook' '[hooks]' 'fence = true' 'unfence = true' "hand_over = $WORK/point"
+	ok "$db follows" exits 0 pgusher run $db --yes
+done
+ok 'it fails: no hand-over' exits 1 pgusher cutover eight --confirm eight
+ok 'it fails: the source goes on' lab psql a eight -qc 'INSERT INTO t VALUES (2)'
+pgusher status eight
+ok 'it fails: and nobody says that it is closed' bash -c "! grep -q 'refuses writes' $WORK/eight.out"
+point 'exit 0'
+ok 'it is well: handed over' exits 0 pgusher cutover eight --confirm eight
+point 'exit 1'
+ok 'it fails when it is run again: said' exits 1 pgusher cutover eight --confirm eight
+ok 'it fails when it is run again: nothing is taken back' says eight 'nothing was taken back: the other side refuses writes'
+cut_over() { [ "$(lab psql a "$1" -At -c "SELECT 1 FROM pg_publication WHERE obj_description(oid, 'pg_publication') LIKE 'pgusher cut over%'")" = 1 ]; }
+ok 'it fails when it is run again: the target stays the primary' cut_over eight
+point "PGPASSFILE=$(get b PASSFILE) psql -Xqh 127.0.0.1 -p $(get b PORT) -U postgres -d nine -c 'INSERT INTO t VALUES (9)' && exit 1"
+ok 'it fails midway, and somebody writes on the target' exits 1 pgusher cutover nine --confirm nine
+ok 'it fails midway: said' says nine 'the target has taken 1 change since the hand-over, so that nothing was taken back'
+ok 'it fails midway: the source stays closed' cut_over nine
 exit $bad
