@@ -117,12 +117,33 @@ static bool is_more(const struct run *r, const struct object_diff *d)
 	return r->m->method == METHOD_SUBSCRIPTION && !d->def[SIDE_SOURCE];
 }
 
+/* What belongs to a table that one side lacks goes without saying. */
+static bool goes_with_table(const struct objects *o, const struct object_diff *d)
+{
+	static const unsigned parts = 1U << OBJ_COLUMN | 1U << OBJ_CONSTRAINT | 1U << OBJ_INDEX | 1U << OBJ_TRIGGER | 1U << OBJ_RULE | 1U << OBJ_POLICY;
+	const char *own;
+	bool found = false;
+
+	if (!(parts & 1U << d->kind) || (d->def[0] && d->def[1]))
+		return false;
+	char *table = object_parent(d->name, &own);
+	for (size_t i = 0; i < o->n_diffs && !found; i++)
+		found = o->diffs[i].kind == OBJ_TABLE && !o->diffs[i].def[0] == !d->def[0] && !o->diffs[i].def[1] == !d->def[1] && str_eq(o->diffs[i].name, table);
+	free(table);
+	return found;
+}
+
+static bool counts(const struct run *r, const struct objects *o, const struct object_diff *d)
+{
+	return !is_more(r, d) && !goes_with_table(o, d);
+}
+
 size_t same_differ(const struct run *r, const struct objects *o)
 {
 	size_t n = o->unread;
 
 	for (size_t i = 0; i < o->n_diffs; i++)
-		n += !is_more(r, &o->diffs[i]);
+		n += counts(r, o, &o->diffs[i]);
 	return n;
 }
 
@@ -252,7 +273,7 @@ void same_words(struct str *s, const struct run *r, const struct objects *o)
 	if (differ > 0)
 		str_addf(s, ", %s not: ", fmt_count(a, sizeof a, (int64_t)differ));
 	for (size_t i = 0; i < o->n_diffs && n < NAMED; i++) {
-		if (is_more(r, &o->diffs[i]))
+		if (!counts(r, o, &o->diffs[i]))
 			continue;
 		char *id = id_of(&o->diffs[i]);
 		str_addf(s, "%s%s", n++ ? ", " : "", id);
@@ -287,7 +308,7 @@ static void say_more(struct run *r, const struct objects *o)
 	size_t n = 0;
 
 	for (size_t i = 0; i < o->n_diffs; i++) {
-		char *id = is_more(r, &o->diffs[i]) ? id_of(&o->diffs[i]) : NULL;
+		char *id = is_more(r, &o->diffs[i]) && !goes_with_table(o, &o->diffs[i]) ? id_of(&o->diffs[i]) : NULL;
 		if (id && n++ < NAMED * 2)
 			str_addf(&s, "%s%s", s.len ? ", " : "", id);
 		free(id);
@@ -312,7 +333,7 @@ void same_say(struct run *r, const struct objects *o)
 	}
 	for (size_t i = 0; i < o->n_diffs && said < SAID; i++) {
 		const struct object_diff *d = &o->diffs[i];
-		if (is_more(r, d))
+		if (!counts(r, o, d))
 			continue;
 		char *id = id_of(d), *text = how(d);
 		emit(r, id, d->unsure ? ST_SKIPPED : ST_FAILED, 0, text, d);

@@ -78,6 +78,12 @@ differs 'another owner' 'type public.short: on the source owner postgres; on the
 differs 'another comment' 'comment on table public.item: ' "COMMENT ON TABLE item IS 'what was sold'" "COMMENT ON TABLE item IS 'what is sold'"
 differs 'an empty materialized view' 'materialized view public.counted: ' 'REFRESH MATERIALIZED VIEW counted WITH NO DATA' 'REFRESH MATERIALIZED VIEW counted'
 differs 'one of the target alone' 'function public.more(): on the target only' "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'" 'DROP FUNCTION more()'
+lab psql b shop -qc 'DROP TABLE line'
+ok 'a missing table: is found' exits 1 pgusher verify shop
+ok 'a missing table: by its name' says shop 'DIFFERS  table public.line: not on the target'
+ok 'a missing table: what belongs to it is not listed' test "$(grep -c 'DIFFERS .*line' "$WORK/shop.out")" -le 4 # it and its sequence, as rows and as objects
+lab psql b postgres -qc 'DROP DATABASE shop'
+ok 'a missing table: again' exits 0 pgusher run shop --yes
 ok 'and all is well again' exits 0 pgusher verify shop
 ok 'the target has nothing of the question' test -z "$(lab psql b shop -At -c "SELECT relname FROM pg_class WHERE relname LIKE 'pgusher%'")"
 
