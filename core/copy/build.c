@@ -171,7 +171,9 @@ enum err_code copy_build_entry(struct worker *w, size_t e, bool last_try, struct
 		return copy_validate_key(w, e, err);
 	if (p->index_sql && !last_try)
 		return copy_build_unique(w, e, err);
-	enum err_code rc = copy_run_entry(w, p, p->sql, err);
+	enum err_code rc = p->index_sql ? copy_clear_key(w, p, err) : ERR_OK;
+	if (rc == ERR_OK)
+		rc = copy_run_entry(w, p, p->sql, err);
 	if (rc == ERR_SQL && p->kind == POST_FK && !p->as_is && p->constraint && str_eq(err->sqlstate, "23503"))
 		rc = keep_unproven(w, p, err);
 	if (rc == ERR_SQL && last_try)

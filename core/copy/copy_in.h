@@ -153,6 +153,8 @@ bool copy_split_key(const char *sql, const char *constraint, char **index, char 
 /* Which keys are built like that; behind copy_plan_entries. Pure. */
 void copy_plan_unique(struct copy_job *j);
 enum err_code copy_build_unique(struct worker *w, size_t entry, struct err *err);
+/* The index makes room for the constraint as pg_dump wrote it: one that could not be made a key, or that a broken connection left. */
+enum err_code copy_clear_key(struct worker *w, const struct post_entry *p, struct err *err);
 /* All that are built, of a table on which nothing else runs. */
 enum err_code copy_attach_keys(struct worker *w, const struct group *g, struct err *err);
 

@@ -124,7 +124,18 @@ static bool is_key(struct worker *w, const struct post_entry *p)
 	return yes;
 }
 
-/* One that cannot be: its index makes room for the constraint as pg_dump wrote it, which will say what is wrong. */
+enum err_code copy_clear_key(struct worker *w, const struct post_entry *p, struct err *err)
+{
+	struct str sql = {0};
+
+	str_add(&sql, "DROP INDEX IF EXISTS ");
+	sql_qualified(&sql, p->schema, p->constraint);
+	enum err_code rc = copy_run(w, str_text(&sql), err);
+	str_fini(&sql);
+	return rc == ERR_SQL ? ERR_OK : rc;
+}
+
+/* One that cannot be is made later as pg_dump wrote it, which will say what is wrong. */
 static enum err_code attach_one(struct worker *w, size_t e, struct err *err)
 {
 	const struct post_entry *p = &w->job->post.v[e];
@@ -134,14 +145,8 @@ static enum err_code attach_one(struct worker *w, size_t e, struct err *err)
 		copy_set_done(w->job, e);
 		return ERR_OK;
 	}
-	if (rc != ERR_SQL)
-		return rc;
-	struct str sql = {0};
-	str_add(&sql, "DROP INDEX IF EXISTS ");
-	sql_qualified(&sql, p->schema, p->constraint);
-	rc = copy_run(w, str_text(&sql), err);
-	str_fini(&sql);
-	set_state(w->job, e, ENTRY_WAITS);
+	if (rc == ERR_SQL)
+		set_state(w->job, e, ENTRY_WAITS);
 	return rc == ERR_SQL ? ERR_OK : rc;
 }
 
