@@ -87,7 +87,7 @@ static const struct setting keys[] = {
 	HOOK("before_fence", HOOK_BEFORE_FENCE, "all is ready, writers still write; a failure ends the cutover"),
 	HOOK("fence", HOOK_FENCE, "with [cutover] fence = hook: stop the application's writes; done when it returns 0"),
 	HOOK("unfence", HOOK_UNFENCE, "the way back of fence, when the cutover is taken back: the source is written to again"),
-	HOOK("hand_over", HOOK_HAND_OVER, "point the application to the target (edit and RELOAD pgbouncer, then RESUME); a status other than 0 takes all back"),
+	HOOK("hand_over", HOOK_HAND_OVER, "point the application to the target (edit and RELOAD pgbouncer, then RESUME); a status other than 0 takes all back, unless the target has taken writes by then"),
 	HOOK("after_hand_over", HOOK_AFTER_HAND_OVER, "the target is the primary and answers"),
 	HOOK("after_rollback", HOOK_AFTER_ROLLBACK, "the old source is the primary again; point the application to it"),
 	HOOK("alarm", HOOK_ALARM, "something went wrong while it was watched, once for each: PGUSHER_REASON says what (ALARM: ..., or warn: ...)"),
