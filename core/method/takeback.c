@@ -59,14 +59,27 @@ static enum err_code thaw(struct run *r, const struct link *l, const struct phas
 	return rc;
 }
 
+/* What was written down before it was done, and was not done. */
+static void say_not_closed(struct run *r, const struct link *l)
+{
+	char *name = cutover_left_name(r->m, l);
+	const struct model_item *it = r->live ? model_find(&r->live->left, name) : NULL;
+
+	if (!it && r->seen)
+		it = model_find(&r->seen->left, name);
+	if (it && !it->removed)
+		cutover_say_thawed(r, l);
+	free(name);
+}
+
 /* follows: the other side follows again, whatever else failed. */
 static enum err_code take_back(struct run *r, const struct link *l, const struct phase_note *note, bool *follows, struct err *err)
 {
 	struct err why = {0};
 	enum err_code rc = phase_unfinished(note->phase) ? thaw(r, l, note, err) : ERR_OK;
 
-	if (note->phase == PHASE_NONE && r->cutover && r->cutover->hard) /* it came no further than to be written down */
-		cutover_say_thawed(r, l);
+	if (note->phase == PHASE_NONE)
+		say_not_closed(r, l);
 	enum err_code woken = cutover_subscription(r, l, "ENABLE", &why);
 
 	if (woken == ERR_OK)

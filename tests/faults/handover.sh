@@ -140,6 +140,15 @@ ok 'broken while it closed: said' says seven 'it was taken back: everything is a
 ok 'broken while it closed: the source goes on' lab psql a seven -qc 'INSERT INTO t VALUES (3)'
 pgusher status seven
 ok 'broken while it closed: and nobody says that it is closed' bash -c "! grep -q 'refuses writes' $WORK/seven.out"
+"$PGUSHER" cutover -c "$WORK/seven.ini" --confirm seven >"$WORK/seven.out" 2>&1 </dev/null &
+pid=$!
+until_true 60 closes
+kill -KILL $pid
+wait $pid 2>/dev/null
+lab psql a seven -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%COMMENT ON PUBLICATION%' AND pid <> pg_backend_pid()"
+ok 'killed while it closed: taken back' exits 0 pgusher cutover seven --abort
+pgusher status seven
+ok 'killed while it closed: and nobody says that it is closed' bash -c "! grep -q 'refuses writes' $WORK/seven.out"
 
 # the operator's command fails: taken back, as long as nobody can be on the target yet
 point() { printf '#!/bin/sh\n%s\n' "$1" >"$WORK/point.new" && chmod 755 "$WORK/point.new" && mv "$WORK/point.new" "$WORK/point"; }
