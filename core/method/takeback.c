@@ -207,18 +207,16 @@ static void drop_sessions(struct run *r)
 	}
 }
 
-/* A session that broke may go on to its COMMIT, and close the side behind our back: it ends before anybody looks. */
+/* A session that broke may go on to its COMMIT, and close the side behind our back: it ends before anybody looks. The other side is not waited for. */
 static void end_strays(struct run *r)
 {
+	enum side from = r->cutover->link.from;
+	bool broke = r->cutover->hard && r->control[from] && !session_alive(r->control[from]);
 	struct err ignored;
 
-	for (int i = 0; i < 2; i++) {
-		bool broke = r->control[i] && !session_alive(r->control[i]);
-		session_close(r->control[i]);
-		r->control[i] = NULL;
-		if (broke && r->reach(r->arg, (enum side)i, &ignored) == ERR_OK) /* one that is away is found so below */
-			(void)run_sweep(&r->m->end[i], (enum side)i, r->app, &ignored);
-	}
+	drop_sessions(r);
+	if (broke && r->reach(r->arg, from, &ignored) == ERR_OK) /* one that is away is found so below */
+		(void)run_sweep(&r->m->end[from], from, r->app, &ignored);
 }
 
 /* A server that restarts comes back, a cluster finds a leader; sessions that do not end, or a hand-over that happened, stay so. */
