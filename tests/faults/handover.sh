@@ -3,7 +3,7 @@
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14 max_prepared_transactions=2
-up b 16
+up b 16 max_logical_replication_workers=12 max_worker_processes=20 # what is taken back goes on following
 for db in one two three four five six seven eight nine; do
 	lab psql a postgres -qc "CREATE DATABASE $db"
 	lab psql a $db -qc "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT 1 / (1 - count(*) + 1) AS n FROM t"
@@ -154,6 +154,7 @@ ok 'killed while it closed: and nobody says that it is closed' bash -c "! grep -
 point() { printf '#!/bin/sh\n%s\n' "$1" >"$WORK/point.new" && chmod 755 "$WORK/point.new" && mv "$WORK/point.new" "$WORK/point"; }
 point 'exit 1'
 for db in eight nine; do
+	lab psql a $db -qc 'DROP MATERIALIZED VIEW v'
 	ini $db a $db b $db '[cutover]' 'fence = hook' '[hooks]' 'fence = true' 'unfence = true' "hand_over = $WORK/point"
 	ok "$db follows" exits 0 pgusher run $db --yes
 done
