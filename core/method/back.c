@@ -9,6 +9,7 @@
 
 #include "method/cutover_in.h"
 #include "method/replication.h"
+#include "watch/unfollowed.h"
 
 #define SLOT_MS 60000 /* for the transactions to end that wrote on the target before the slot */
 
@@ -290,7 +291,12 @@ enum err_code work_prime(struct run *r, const void *arg, struct err *err)
 	(void)arg;
 	if (c->handed)
 		return ERR_OK;
-	enum err_code rc = cutover_prepare_fence(r, err);
+	struct session *from;
+	enum err_code rc = cutover_on(r, c->link.from, &from, err);
+	if (rc == ERR_OK) /* the operator was asked, and took their time */
+		rc = unfollowed_none(from, r->m, &c->link, 0, err);
+	if (rc == ERR_OK)
+		rc = cutover_prepare_fence(r, err);
 	if (rc == ERR_OK)
 		rc = cutover_hurry(r, &c->link, true, err);
 	if (rc == ERR_OK && c->back)

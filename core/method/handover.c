@@ -8,6 +8,7 @@
 #include "method/cutover_in.h"
 #include "method/work.h"
 #include "pg/choice.h"
+#include "watch/unfollowed.h"
 
 #define QUIET_MS 10000 /* for a walsender to end whose subscription sleeps */
 #define PROBE_MS 60000 /* for the source to answer again when it went away under the hand-over */
@@ -254,6 +255,8 @@ static enum err_code last_look(struct run *r, struct err *err)
 		rc = err_hint(err, "what they wrote is not on the %s: COMMIT PREPARED or ROLLBACK PREPARED, then start again", side_name(l->to));
 	}
 	free(prepared);
+	if (rc == ERR_OK)
+		rc = unfollowed_none(s, r->m, l, 0, err);
 	if (rc == ERR_OK)
 		rc = peek(r, s, &changes, err);
 	if (rc == ERR_OK) /* a leader that died since the proof takes this session with it: another one may lack what was proven */

@@ -34,12 +34,12 @@ static bool may_wait(const struct run *r, enum side side)
 	return r->facts[side] && !r->in_vain[side] && !r->glancing && !r->undoing && !r->cutover;
 }
 
-/* out NULL: only the way there. */
+/* ep, out NULL: only the way there. */
 static enum err_code once(struct run *r, enum side side, const struct endpoint *ep, const struct session_options *opt, struct session **out, struct err *err)
 {
 	enum err_code rc = r->reach(r->arg, side, err);
 
-	return rc == ERR_OK && out ? session_open(out, ep, opt, r->cancel, err) : rc;
+	return rc == ERR_OK && ep && out ? session_open(out, ep, opt, r->cancel, err) : rc;
 }
 
 static enum err_code insist(struct run *r, enum side side, const struct endpoint *ep, const struct session_options *opt, struct session **out, struct err *err)

@@ -62,19 +62,45 @@ static void put_before(char *text, size_t size, const struct str *first, const c
 	free(whole);
 }
 
-enum err_code unfollowed_look(struct session *src, const struct migration *m, const char *publications, int timeout_ms, struct drift *d, struct err *err)
+static enum err_code ask(struct session *s, const struct migration *m, const char *publications, int timeout_ms, PGresult **res, struct err *err)
 {
-	struct str names = {0}, lines = {0};
-	PGresult *res = NULL;
-
+	*res = NULL;
 	if (m->sub.adopt || (m->sub.tables.n > 0 && m->sub.schemas.n == 0)) /* a list by name: what is new was not chosen */
 		return ERR_OK;
 	char *in = sql_array(m->sub.schemas.n ? &m->sub.schemas : &m->dump.schemas), *not_in = sql_array(&m->dump.exclude_schemas);
 	const char *params[] = {publications, in, not_in};
-	enum err_code rc = session_exec(src, sql, 3, params, timeout_ms, &res, err);
+	enum err_code rc = session_exec(s, sql, 3, params, timeout_ms, res, err);
 	free(in);
 	free(not_in);
-	if (rc != ERR_OK)
+	return rc;
+}
+
+enum err_code unfollowed_none(struct session *s, const struct migration *m, const struct link *l, int timeout_ms, struct err *err)
+{
+	char *publications = link_publications_array(m, l);
+	PGresult *res;
+	enum err_code rc = ask(s, m, publications, timeout_ms, &res, err);
+	int n = rc == ERR_OK && res ? PQntuples(res) : 0;
+
+	free(publications);
+	if (n > 0) {
+		struct str names = {0};
+		for (int i = 0; i < n && i < SHOWN; i++)
+			str_addf(&names, "%s%s", i ? ", " : "", cell(res, i, 0));
+		err_set(err, ERR_BLOCKED, "on the %s there is a table that the %s does not follow: %s%s", side_name(l->from), side_name(l->to), str_text(&names), n > SHOWN ? ", and more" : "");
+		rc = err_hint(err, "it was made after the conditions were looked at; start again, and they say what to do about it");
+		str_fini(&names);
+	}
+	PQclear(res);
+	return rc;
+}
+
+enum err_code unfollowed_look(struct session *src, const struct migration *m, const char *publications, int timeout_ms, struct drift *d, struct err *err)
+{
+	struct str names = {0}, lines = {0};
+	PGresult *res;
+	enum err_code rc = ask(src, m, publications, timeout_ms, &res, err);
+	if (rc != ERR_OK || !res)
 		return rc;
 	for (int i = 0; i < PQntuples(res) && i < SHOWN; i++) {
 		str_addf(&names, "%s%s (" WORD ")", i ? ", " : "", cell(res, i, 0));

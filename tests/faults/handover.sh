@@ -2,9 +2,9 @@
 # After the hand-over: what the application would have run into is said, and nothing is taken back. The hold, and a proof with a budget.
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
-up a 14 max_prepared_transactions=2
-up b 16 max_logical_replication_workers=12 max_worker_processes=20 # what is taken back goes on following
-for db in one two three four five six seven eight nine; do
+up a 14 max_prepared_transactions=2 max_replication_slots=20 max_wal_senders=20
+up b 16 max_replication_slots=20 max_logical_replication_workers=20 max_worker_processes=30
+for db in one two three four five six seven eight nine ten eleven; do
 	lab psql a postgres -qc "CREATE DATABASE $db"
 	lab psql a $db -qc "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT 1 / (1 - count(*) + 1) AS n FROM t"
 done
@@ -173,4 +173,19 @@ point "PGPASSFILE=$(get b PASSFILE) psql -Xqh 127.0.0.1 -p $(get b PORT) -U post
 ok 'it fails midway, and somebody writes on the target' exits 1 pgusher cutover nine --confirm nine
 ok 'it fails midway: said' says nine 'the target has taken 1 change since the hand-over, so that nothing was taken back'
 ok 'it fails midway: the source stays closed' cut_over nine
+# made while the operator is asked, or past the fence: no condition has seen it, and no publication has it
+printf '#!/bin/sh\nPGUSHER_LAB=%s exec %s/tests/lab/lab psql a ten -qc "CREATE TABLE late (id int PRIMARY KEY)"\n' "$PGUSHER_LAB" "$PWD" >"$WORK/make"
+chmod 755 "$WORK/make"
+ini ten a ten b ten '[cutover]' 'reverse = no' '[hooks]' "before_fence = $WORK/make"
+ok 'ten follows' exits 0 pgusher run ten --yes
+ok 'made after the question: no cutover' exits 3 pgusher cutover ten --confirm ten
+ok 'made after the question: named' says ten 'on the source there is a table that the target does not follow: public.late'
+ok 'made after the question: nobody was made to wait' says ten 'nobody was made to wait'
+in_proof eleven 'max_lag = 16MB'
+ok 'made in the proof' "${past[@]}" a eleven -qc 'CREATE TABLE late (id int PRIMARY KEY)'
+go_on
+wait $pid
+ok 'made in the proof: no hand-over' test $? = 3
+ok 'made in the proof: named' says eleven 'on the source there is a table that the target does not follow: public.late'
+ok 'made in the proof: the source goes on' lab psql a eleven -qc 'INSERT INTO t VALUES (52)'
 exit $bad

@@ -104,7 +104,8 @@ static bool outage(const struct wizard *w, int64_t *us)
 
 static const char *what_is_so(const struct wizard *w, enum role *role)
 {
-	const struct model_item *hard = model_find(&w->model.steps, "hard-fence"), *soft = model_find(&w->model.steps, "soft-fence");
+	bool ours = is_ours(w); /* until it begins, the model holds the one before */
+	const struct model_item *hard = ours ? model_find(&w->model.steps, "hard-fence") : NULL, *soft = ours ? model_find(&w->model.steps, "soft-fence") : NULL;
 	const struct event *end = end_of(w);
 
 	*role = R_TITLE;
@@ -119,7 +120,7 @@ static const char *what_is_so(const struct wizard *w, enum role *role)
 		*role = stuck ? R_BAD : R_WARN;
 		return stuck ? "NOT ALL OF IT WAS TAKEN BACK: see below" : "TAKEN BACK: as before";
 	}
-	if (broke(w))
+	if (ours && broke(w))
 		return "TAKING IT BACK...";
 	*role = R_WARN;
 	if (hard && hard->began_us)
