@@ -159,7 +159,7 @@ for db in eight nine; do
 	ok "$db follows" exits 0 pgusher run $db --yes
 done
 ok 'it fails: no hand-over' exits 1 pgusher cutover eight --confirm eight
-ok 'it fails: the source goes on' lab psql a eight -qc 'INSERT INTO t VALUES (2)'
+ok 'it fails: the source goes on' lab psql a eight -qc 'UPDATE t SET id = 2'
 pgusher status eight
 ok 'it fails: and nobody says that it is closed' bash -c "! grep -q 'refuses writes' $WORK/eight.out"
 point 'exit 0'
