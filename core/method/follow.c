@@ -12,11 +12,12 @@
 #include "pg/logical.h"
 #include "pg/phase.h"
 #include "pg/tables.h"
+#include "watch/serverlog.h"
+#include "watch/stays.h"
 #include "watch/stuck.h"
 
 #define HELD_MS 4000 /* between two looks at who holds the worker back */
 #define LOOK_MS 300
-#define STUCK_US INT64_C(60000000) /* no worker and no progress for so long: nothing will happen by itself */
 #define GONE_MS 10000
 #define LIST_MS 2000
 
@@ -32,9 +33,11 @@ static void wait_ms(struct run *r, int ms)
 struct follow {
 	char *mark;       /* LSN of the source that must have arrived */
 	int64_t ready, tables, behind;
-	bool arrived, worker;
+	int64_t worker;   /* pid of the apply worker; 0: none */
+	char origin[24];  /* of the subscription: pg_16396 */
+	bool arrived;
 	enum side asked;  /* last */
-	int64_t best, moved_us; /* smallest number of bytes left, and when it became that */
+	struct stays stays;
 	char held[300];      /* who holds a lock that its worker waits for; "" */
 	int64_t held_due_us;
 };
@@ -62,7 +65,7 @@ static enum err_code look(struct run *r, const struct link *l, struct follow *f,
 	rc = run_session(r, l->to, NULL, &s, err);
 	if (rc == ERR_OK)
 		rc = session_exec(s, "SELECT count(*) FILTER (WHERE l.srsubstate = 'r'), count(l.srsubid),"
-			" EXISTS (SELECT 1 FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL), s.subenabled"
+			" coalesce((SELECT max(w.pid) FROM pg_stat_subscription w WHERE w.subid = s.oid), 0), s.subenabled, s.oid"
 			" FROM pg_subscription s LEFT JOIN pg_subscription_rel l ON l.srsubid = s.oid WHERE s.subname = $1"
 			" AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) GROUP BY s.oid, s.subenabled",
 			1, name, 0, &res, err);
@@ -73,7 +76,8 @@ static enum err_code look(struct run *r, const struct link *l, struct follow *f,
 	if (PQntuples(res) > 0) {
 		f->ready = cell_i64(res, 0, 0);
 		f->tables = cell_i64(res, 0, 1);
-		f->worker = cell_bool(res, 0, 2);
+		f->worker = cell_i64(res, 0, 2);
+		(void)snprintf(f->origin, sizeof f->origin, "pg_%s", cell(res, 0, 4));
 	}
 	PQclear(res);
 	return rc;
@@ -127,13 +131,22 @@ static void ask_who_holds(struct run *r, const struct link *l, struct follow *f)
 
 static bool stuck(struct follow *f)
 {
-	int64_t now = clock_mono_us(), left = (f->behind > 0 ? f->behind : 0) + f->tables - f->ready;
+	return !stays_look(&f->stays, clock_mono_us(), f->worker, (f->behind > 0 ? f->behind : 0) + f->tables - f->ready);
+}
 
-	if (f->moved_us == 0 || f->worker || left < f->best) {
-		f->best = left;
-		f->moved_us = now;
-	}
-	return now - f->moved_us > STUCK_US;
+/* In the words of that server, when its log can be read from here. */
+static enum err_code give_up(struct run *r, const struct link *l, const struct follow *f, struct err *err)
+{
+	struct server_words words = {{0}, {0}, {0}, {0}, {0}};
+	struct session *s;
+	struct err ignored;
+
+	if (run_session(r, l->to, NULL, &s, &ignored) == ERR_OK)
+		(void)serverlog_look(s, f->origin, l->subscription, &words, &ignored);
+	err_set(err, ERR_TIMEOUT, "no apply worker has stayed on the %s for a minute, and nothing moved%s%.150s", side_name(l->to), words.message[0] ? ": " : "", words.message);
+	if (words.message[0])
+		return err_hint(err, "put that right on the %s and start again: it goes on from here", side_name(l->to));
+	return err_hint(err, "the log of that server says why (%.120s); put it right and start again: it goes on from here", words.where[0] ? words.where : "not readable from here");
 }
 
 /* From now on the target is the product: only what makes it follow is still to be removed some day. */
@@ -167,8 +180,7 @@ enum err_code work_catch_up(struct run *r, const void *arg, struct err *err)
 		say_how_far(r, &f);
 		list_tables(r, &l, &list_us);
 		if (stuck(&f)) {
-			err_set(err, ERR_TIMEOUT, "no apply worker has run on the %s for a minute, and nothing moved", side_name(l.to));
-			rc = err_hint(err, "the log of that server says why; put it right and start again: it goes on from here");
+			rc = give_up(r, &l, &f, err);
 			break;
 		}
 		wait_ms(r, LOOK_MS);
