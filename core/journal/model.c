@@ -270,6 +270,7 @@ static void keep_attempt(struct model *m)
 	if (!m->begin || !m->begin->id)
 		return;
 	struct event *e = m->end ? event_dup(m->end) : event_new(EV_END, NULL);
+	char at[40];
 	xreplace(&e->id, m->begin->id);
 	xreplace(&e->title, m->begin->sql);
 	struct model_item *it = list_put(&m->attempts, e);
@@ -277,6 +278,11 @@ static void keep_attempt(struct model *m)
 	it->ended_us = m->end ? m->end->at_us : 0;
 	xreplace(&it->who, m->begin->text);
 	xreplace(&it->why, note_of(m, "outage"));
+	const struct event *closed = it->why ? NULL : model_closed(m); /* killed behind its fence: it could not say how long */
+	if (closed) {
+		free(it->why);
+		it->why = xasprintf(MODEL_HELD_SINCE "%s, and still when it was killed", clock_iso(at, sizeof at, closed->at_us));
+	}
 }
 
 static void answer(struct model *m, struct event *e)

@@ -83,6 +83,7 @@ bool model_unfinished(const struct model *m);
 bool model_not_begun(const struct event *end);
 /* How many issues need somebody's attention, and tables are not proven. */
 size_t model_open(const struct model *m);
+#define MODEL_HELD_SINCE "refused since " /* how `why` of an attempt begins that was killed behind its fence */
 /* The side that an interrupted cutover ("freeze:...") or rollback ("back-freeze:...") left closed to writers; NULL: none. */
 const struct event *model_closed(const struct model *m);
 /* The same as a sentence, with the command that opens it; NULL: none. Caller frees. */

@@ -202,6 +202,9 @@ static void outage(const struct model *m, struct str *s)
 		str_add(s, "\n## Write outage, taken back\n\n");
 	cell_of(s, e->text);
 	str_add(s, ".\n");
+	const char *before = m->attempts.n ? m->attempts.v[m->attempts.n - 1].why : NULL;
+	if (before && str_starts(before, MODEL_HELD_SINCE))
+		str_addf(s, "\nNot in that: the attempt before was killed with the same side closed; its writes were %s, until this one opened it and began anew.\n", before);
 	if (parts)
 		str_add(s, "\n| part | ms |\n|---|---:|\n");
 	json_object_foreach(parts, name, ms)

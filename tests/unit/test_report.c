@@ -149,12 +149,35 @@ static void nothing_at_all(void **state)
 	free(report_markdown(&m));
 }
 
+/* Killed with the target closed, and begun again: its own clock does not have the time before that. */
+static void writes_that_were_refused_before(void **state)
+{
+	(void)state;
+	begin("20261126-000000-1", "rollback");
+	apply(EV_LEFT, "back-freeze:shop", ST_NONE, "the target refuses writes", "target");
+	begin("20261126-000500-2", "rollback");
+	apply(EV_REMOVED, "back-freeze:shop", ST_NONE, NULL, NULL);
+	struct event *e = make(EV_NOTE, NULL, ST_NONE, "outage", "writers waited 140 ms");
+	e->n = 140;
+	xreplace(&e->sql, "{\"fence\":140.0}");
+	model_apply(&m, e);
+	char *md = report_markdown(&m);
+	has(md, "refused since ");
+	has(md, "Not in that: the attempt before was killed");
+	free(md);
+	begin("20261126-001000-3", "finalize"); /* whose story this is no part of */
+	md = report_markdown(&m);
+	assert_null(strstr(md, "Not in that"));
+	free(md);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_reader_finds_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_program_finds_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(taken_back_is_no_outage_with_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(writes_that_were_refused_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_at_all, setup, teardown),
 	};
 
