@@ -43,7 +43,7 @@ static void say_after(const struct watch_sample *s)
 {
 	char lag[32], age[32];
 
-	(void)printf("%-9s the target is the primary; ", watch_word(s));
+	(void)printf("%-9s the target is the primary%s; ", watch_word(s), s->back_fenced ? ", AND CLOSED TO WRITERS" : "");
 	if (s->talkers < 0)
 		(void)printf("who is on the old server is not known; ");
 	else
@@ -84,5 +84,5 @@ bool plain_sample_whole(const struct event *e)
 {
 	struct watch_sample s;
 
-	return !watch_sample_from_text(&s, e->text) || s.drift_ms >= 0 || s.drift_not[0] || !s.source_ok || !s.target_ok || !s.sub_exists;
+	return !watch_sample_from_text(&s, e->text) || s.drift_ms >= 0 || s.drift_not[0] || !watch_compares(&s);
 }

@@ -365,6 +365,8 @@ enum err_code work_ready(struct run *r, const void *arg, struct err *err)
 		return rc;
 	if (c->link.back)
 		rc = all_is_published(r, err);
+	if (rc == ERR_OK && c->link.back)
+		rc = back_is_alike(r, &c->link, err);
 	if (rc == ERR_OK)
 		rc = be_awake(r, &c->link, err);
 	if (rc == ERR_OK)

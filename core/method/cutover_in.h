@@ -2,7 +2,7 @@
 #define PGUSHER_METHOD_CUTOVER_IN_H
 /*
  * cutover_in - shared by cutover.c (ready), cutplan.c (the plans), fence.c (soft fence, drain, hard fence), handover.c (what comes behind
- * the fence), takeback.c, back.c, finalize.c and sequences.c; for nobody else. All of it works on a link: from its one side, which is closed, to the other, which is the
+ * the fence), takeback.c, back.c, alike.c, finalize.c and sequences.c; for nobody else. All of it works on a link: from its one side, which is closed, to the other, which is the
  * primary afterwards. A rollback is the cutover of the reverse link.
  */
 #include "method/cutover.h"
@@ -90,6 +90,8 @@ void cutover_say_late(struct run *r, const struct link *l);
 enum err_code cutover_take_back(struct run *r, const struct link *l, const struct phase_note *note, struct err *err);
 
 /* ---- the reverse link (back.c) ---- */
+/* Its tables and columns on both sides (alike.c). ERR_BLOCKED: they differ, and how is said in a finding. */
+enum err_code back_is_alike(struct run *r, const struct link *l, struct err *err);
 /* Whether all of it is there. */
 enum err_code back_exists(struct run *r, bool *there, struct err *err);
 /* Moves its slot up to where the target's WAL ends: what is there so far came from the source. begin/end: meanwhile something else may run. */

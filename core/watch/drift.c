@@ -9,12 +9,12 @@
 
 #define NAMES_SHOWN 6
 
-/* The tables in question, by side; $4 is publications or subscription. */
-static const char *const which[2] = {
-	[SIDE_SOURCE] = "c.oid IN (SELECT x.oid FROM pg_publication_tables p JOIN pg_namespace m ON m.nspname = p.schemaname JOIN pg_class x ON x.relnamespace = m.oid AND x.relname = p.tablename"
-			" WHERE p.pubname = ANY ($4::text[]))",
-	[SIDE_TARGET] = "c.oid IN (SELECT r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid WHERE s.subname = $4)",
-};
+/* The tables in question, where they are published and where they are subscribed to; $4 is publications or subscription. */
+static const char published[] =
+		"c.oid IN (SELECT x.oid FROM pg_publication_tables p JOIN pg_namespace m ON m.nspname = p.schemaname JOIN pg_class x ON x.relnamespace = m.oid AND x.relname = p.tablename"
+			" WHERE p.pubname = ANY ($4::text[]))";
+static const char subscribed[] =
+		"c.oid IN (SELECT r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid WHERE s.subname = $4)";
 
 /* ---- words ---- */
 
@@ -64,10 +64,10 @@ static bool has_line(const char *def, const char *line)
 	return p && p > def && p[-1] == '\n' && (p[strlen(line)] == '\n' || !p[strlen(line)]);
 }
 
-/* Another type, or a column of one side only. A NOT NULL of the target alone refuses rows; all else only makes the target another one than the source. */
-static bool stops(const struct object_diff *d)
+/* Another type, or a column of one side only. A NOT NULL of the subscription's side alone refuses rows; all else only makes one side another than the other. */
+static bool stops(const struct object_diff *d, enum side from)
 {
-	const char *a = d->def[SIDE_SOURCE], *b = d->def[SIDE_TARGET];
+	const char *a = d->def[from], *b = d->def[from == SIDE_SOURCE ? SIDE_TARGET : SIDE_SOURCE];
 
 	if (d->kind != OBJ_COLUMN)
 		return false;
@@ -90,7 +90,7 @@ static void say(struct drift *out, const struct object_diff *d, const char *tabl
 }
 
 /* What a table of one side only has is of one side only, too. How a table is made otherwise is of no matter to its rows. */
-static void judge(struct drift *out, const struct objects *o, struct names *bad, struct names *less)
+static void judge(struct drift *out, const struct objects *o, enum side from, struct names *bad, struct names *less)
 {
 	struct strv alone = {0};
 	char last[300] = "";
@@ -101,16 +101,16 @@ static void judge(struct drift *out, const struct objects *o, struct names *bad,
 		char *table = d->kind == OBJ_TABLE ? xstrdup(d->name) : object_parent(d->name, &own);
 		bool one_side = d->kind == OBJ_TABLE && (!d->def[0] || !d->def[1]);
 		if (one_side) {
-			add(bad, "%s (%s)", table, d->def[SIDE_SOURCE] ? "only published" : "not published any more");
-			add_line(out, "%s: %s", table, d->def[SIDE_SOURCE] ? "published, and unknown to the subscription" : "not published any more");
+			add(bad, "%s (%s)", table, d->def[from] ? "only published" : "not published any more");
+			add_line(out, "%s: %s", table, d->def[from] ? "published, and unknown to the subscription" : "not published any more");
 			strv_add(&alone, table);
 		} else if (d->kind != OBJ_TABLE && !strv_has(&alone, table)) {
 			say(out, d, table, own);
-			if (!stops(d))
+			if (!stops(d, from))
 				add(less, "%s (%s %s)", table, object_word(d->kind), own);
 			else if (!str_eq(last, table))
 				add(bad, "%s (columns differ)", table);
-			if (stops(d))
+			if (stops(d, from))
 				(void)snprintf(last, sizeof last, "%s", table);
 		}
 		free(table);
@@ -118,7 +118,7 @@ static void judge(struct drift *out, const struct objects *o, struct names *bad,
 	strv_fini(&alone);
 }
 
-enum err_code drift_look(struct session *src, struct session *dst, const char *publications, const char *subscription, bool filling, int timeout_ms,
+enum err_code drift_look(struct session *src, struct session *dst, enum side from, const char *publications, const char *subscription, bool filling, int timeout_ms,
 			 struct drift *out, struct err *err)
 {
 	static const struct object_scope all = {.schemas = "{}", .without = "{}", .left_out = "{}"};
@@ -129,12 +129,12 @@ enum err_code drift_look(struct session *src, struct session *dst, const char *p
 	*out = (struct drift){{0}, {0}, {0}};
 	struct names bad = {out->tables, sizeof out->tables, 0}, less = {out->lesser, sizeof out->lesser, 0};
 	for (int i = 0; i < 2; i++) {
-		scope[i].tables = which[i];
-		scope[i].of = i == SIDE_SOURCE ? publications : subscription;
+		scope[i].tables = i == (int)from ? published : subscribed;
+		scope[i].of = i == (int)from ? publications : subscription;
 	}
 	enum err_code rc = objects_compare(src, dst, scope, kinds, OBJECTS_NO_OWNERS, timeout_ms, &o, err);
 	if (rc == ERR_OK)
-		judge(out, &o, &bad, &less);
+		judge(out, &o, from, &bad, &less);
 	if (rc == ERR_OK && o.unread > 0)
 		add(&bad, "%zu more objects that were not looked at closely", o.unread);
 	and_more(&bad);

@@ -19,19 +19,24 @@ static void not_compared(struct minute_found *out, const struct err *why)
 	(void)snprintf(out->drift_not, sizeof out->drift_not, "%.*s", (int)sizeof out->drift_not - 1, why->msg);
 }
 
-/* Tables as the source publishes them against those that the subscription knows. */
-static void look_for_drift(struct session *const end[2], const struct migration *m, bool filling, struct minute_found *out)
+/* Tables as one side publishes them against those that the other's subscription knows. */
+static void look_for_drift(struct session *const end[2], const struct migration *m, bool filling, bool back, struct minute_found *out)
 {
 	static const char sql[] = "SELECT subpublications FROM pg_subscription WHERE subname = $1"
 		" AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
-	const char *name[] = {m->sub.name};
+	struct link l;
 	PGresult *pub = NULL;
 	struct err err = {.msg = "the subscription is not there any more"};
 	int64_t began = clock_mono_us();
 
-	if (session_exec(end[SIDE_TARGET], sql, 1, name, ASK_MS, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
-	    drift_look(end[SIDE_SOURCE], end[SIDE_TARGET], cell(pub, 0, 0), m->sub.name, filling, DRIFT_MS, &out->drift, &err) == ERR_OK &&
-	    unfollowed_look(end[SIDE_SOURCE], m, cell(pub, 0, 0), DRIFT_MS, &out->drift, &err) == ERR_OK)
+	if (back)
+		link_back(&l, m);
+	else
+		link_forward(&l, m);
+	const char *name[] = {l.subscription};
+	if (session_exec(end[l.to], sql, 1, name, ASK_MS, &pub, &err) == ERR_OK && PQntuples(pub) > 0 &&
+	    drift_look(end[SIDE_SOURCE], end[SIDE_TARGET], l.from, cell(pub, 0, 0), l.subscription, filling, DRIFT_MS, &out->drift, &err) == ERR_OK &&
+	    (back || unfollowed_look(end[SIDE_SOURCE], m, cell(pub, 0, 0), DRIFT_MS, &out->drift, &err) == ERR_OK))
 		out->drift_ms = (clock_mono_us() - began) / 1000;
 	else
 		not_compared(out, &err);
@@ -78,10 +83,12 @@ static void look_for_way_back(struct session *target, const struct migration *m,
 	PQclear(r);
 }
 
-void minute_look(struct session *const end[2], const struct migration *m, bool filling, struct minute_found *out)
+void minute_look(struct session *const end[2], const struct migration *m, bool filling, bool back, struct minute_found *out)
 {
 	*out = (struct minute_found){.drift_ms = -1, .sequences_behind = -1};
-	look_for_drift(end, m, filling, out);
+	look_for_drift(end, m, filling, back, out);
+	if (back)
+		return;
 	look_at_sequences(end, out);
 	look_for_way_back(end[SIDE_TARGET], m, out);
 }
@@ -92,7 +99,7 @@ struct minute {
 	pthread_t thread;
 	struct migration m;   /* a copy: the way to an endpoint may change meanwhile, and strings with it */
 	char *app;
-	bool filling;
+	bool filling, back;
 	struct cancel cancel; /* not the operator's: it is raised when the owner wants no more of it */
 	atomic_bool ended;
 	struct minute_found found;
@@ -110,7 +117,7 @@ static void *look_main(void *arg)
 		rc = session_open(&end[i], &k->m.end[i], &opt, &k->cancel, &err);
 	}
 	if (rc == ERR_OK)
-		minute_look(end, &k->m, k->filling, &k->found);
+		minute_look(end, &k->m, k->filling, k->back, &k->found);
 	else
 		not_compared(&k->found, &err);
 	for (int i = 0; i < 2; i++)
@@ -127,12 +134,13 @@ static void release(struct minute *k)
 	free(k);
 }
 
-struct minute *minute_begin(const struct migration *m, const char *app, bool filling)
+struct minute *minute_begin(const struct migration *m, const char *app, bool filling, bool back)
 {
 	struct minute *k = xcalloc(1, sizeof *k);
 
 	k->app = xstrdup(app);
 	k->filling = filling;
+	k->back = back;
 	migration_copy(&k->m, m);
 	if (!cancel_init(&k->cancel)) {
 		migration_fini(&k->m);

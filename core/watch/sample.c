@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "watch/drift.h"
 #include "watch/guard.h"
 #include "watch/stuck.h"
 #include "watch/unfollowed.h"
@@ -38,7 +39,7 @@ static const struct column columns[] = {
 	COL(TEXT, origin_lsn), COL(TEXT, intruder), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
 	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(TEXT, stuck), COL(INT, stuck_pid), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
-	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
+	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, back_fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
 	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
 	COL(TEXT, drift_lines), COL(INT, drift_ms), COL(TEXT, drift_not), COL(TEXT, reverse_not),
 };
@@ -74,10 +75,19 @@ static void of_end(struct list *l, const char *who, int64_t away, const char *wh
 		add(l, who, VERDICT_BLOCK, silent_todo, "the %s does not answer: %s", who, why);
 }
 
+/* Behind a rollback's hand-over the target's word may stand as it likes. */
+static bool is_back_fenced(const struct watch_sample *s)
+{
+	return s->back_fenced && !s->rolled_back && !s->finalized;
+}
+
 static void of_ends(const struct watch_sample *s, struct list *l)
 {
 	if (s->fenced)
 		add(l, "fenced", VERDICT_BLOCK, "if none is on: pgusher cutover --abort opens it again", "the source is closed to writers: a cutover is on, or was interrupted");
+	if (is_back_fenced(s))
+		add(l, "fenced", VERDICT_BLOCK, "if none is on: pgusher rollback --abort opens it again (the old server follows it again, by itself), or the same rollback again goes on to its end",
+		    "THE TARGET, WHICH IS THE PRIMARY, IS CLOSED TO WRITERS: a rollback is on, or was interrupted");
 	if (!s->source_ok)
 		of_end(l, "source", s->source_away, s->source_error, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent");
 	if (!s->target_ok && s->source_ok && !s->slot_exists && !s->fenced && !s->handed_over && !s->rolled_back && !s->finalized)
@@ -212,17 +222,37 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 
 #define DOWN_LOOKS 5 /* a worker that was just started, or starts again, is not seen for a moment */
 
+/* An ordinary deploy on the new primary does it: the old server stops at the next row of that table. */
+static void of_way_back_drift(const struct watch_sample *s, struct list *l)
+{
+	char lines[240];
+	size_t n = 0;
+
+	for (const char *p = s->drift_lines; *p && n + 3 < sizeof lines; p++) {
+		if (*p == '\n')
+			lines[n++] = ';';
+		lines[n++] = *p == '\n' ? ' ' : *p;
+	}
+	lines[n] = '\0';
+	add(l, "back drift", VERDICT_BLOCK, DRIFT_BACK_TODO "; until then a rollback is refused, and what is written to such a table does not flow back",
+	    "%s: tables differ between the new primary and the old source: %.120s: %s", s->back_down ? "the old server does not follow" : "the way back is about to break", s->drift, lines);
+}
+
 /* A rollback depends on it. */
 static void of_way_back(const struct watch_sample *s, struct list *l)
 {
 	char b[32], t[32];
 
-	if (s->back_lacks == BACK_DISABLED)
+	if (s->back_lacks == BACK_DISABLED && s->back_fenced)
+		; /* a rollback's doing: what takes that back wakes it, and by hand it would not open the target */
+	else if (s->back_lacks == BACK_DISABLED)
 		add(l, "way back", VERDICT_BLOCK, "ALTER SUBSCRIPTION ... ENABLE on the old server: it goes on where it stopped; until then its slot keeps WAL on the new primary",
 		    "the old server does not follow: its subscription is disabled, and a rollback would wait for it");
 	else if (s->back_lacks != BACK_WHOLE)
 		add(l, "way back", VERDICT_BLOCK, "a rollback is not possible any more: what is written now is on the new primary alone, and a migration the other way would bring it back. "
 		    "pgusher finalize removes what is left", "the old server does not follow any more: %s is gone", s->back_lacks == BACK_NO_SLOT ? "the slot on the new primary" : "its subscription");
+	else if (s->drift[0])
+		of_way_back_drift(s, l);
 	else if (s->back_down)
 		add(l, "way back", s->back_down >= DOWN_LOOKS ? VERDICT_BLOCK : VERDICT_WARN, "the old server's log says why: can it reach the new primary? A rollback waits for it, and its slot keeps WAL there; "
 		    "pgusher finalize gives the way back up", "the old server does not follow: no worker of the reverse link is connected");
@@ -244,6 +274,11 @@ static void of_rest(const struct watch_sample *s, struct list *l)
 	if (s->talkers > 0)
 		add(l, "talkers", VERDICT_WARN, "point them to the new primary; on the old one they can only read", "%lld session%s still on the old server: %.240s", (long long)s->talkers,
 		    s->talkers == 1 ? " is" : "s are", s->who_talks);
+}
+
+bool watch_compares(const struct watch_sample *s)
+{
+	return s->source_ok && s->target_ok && (s->handed_over ? s->way_back && s->back_lacks == BACK_WHOLE : s->sub_exists);
 }
 
 bool watch_is_safe(const struct watch_sample *s)

@@ -59,6 +59,7 @@ struct watch_sample {
 	/* after a cutover: the subscription sleeps on purpose */
 	int64_t handed_over;                    /* 1: the source says that the target is the primary */
 	int64_t fenced;                         /* 1: the source refuses writes for a cutover that has not come to its end */
+	int64_t back_fenced;                    /* 1: the target refuses writes for a rollback that has not come to its end */
 	int64_t talkers;                        /* client sessions on the old source, without ours; -1: not known */
 	char who_talks[600];                    /* talkers.h; "" */
 	int64_t rolled_back;                    /* 1: the source says that it is the primary again: nothing follows any more, on purpose */
@@ -70,7 +71,7 @@ struct watch_sample {
 	int64_t back_lacks;                     /* enum back_lacks */
 	/* each minute */
 	int64_t sequences_behind;               /* on the source further than on the target; -1: not looked yet */
-	char drift[400];                        /* tables whose columns differ, or that are not on both sides; "": none */
+	char drift[400];                        /* tables whose columns differ, or that are not on both sides; "": none; after a cutover all these are of the reverse link */
 	char drift_less[400];                   /* what differs and stops nothing: indexes, keys, checks; "": nothing */
 	char drift_lines[2000];                 /* both, object by object, a line each (drift.h) */
 	int64_t drift_ms;                       /* how long it took to look; -1: not yet, or it could not be compared */
@@ -90,6 +91,8 @@ struct watch_alarm {
 #define WATCH_ALARMS 12
 /* What is wrong, worst first. Returns how many of out were filled. */
 size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS]);
+/* There is a link whose tables can be compared each minute: the one that runs, after a cutover the reverse one. */
+bool watch_compares(const struct watch_sample *s);
 /* Whatever the target confirms, a synchronous standby of it has as well: a failover loses nothing. */
 bool watch_is_safe(const struct watch_sample *s);
 /* The WAL that the slot keeps has less than an hour of room, on the disk or up to its limit, or none: giving up is at hand. */

@@ -19,6 +19,7 @@
 #include "watch/serverlog.h"
 #include "watch/stuck.h"
 #include "watch/talkers.h"
+#include "watch/word.h"
 
 #define ASK_MS ENDS_MS
 #define MINUTE_US INT64_C(60000000)
@@ -358,30 +359,27 @@ static void look_who_is_left(struct watch *w)
 {
 	struct watch_sample *s = &w->s;
 	struct err err;
-	PGresult *r;
+	enum phase phase;
 
-	/* of one that was taken over the name may not have been known when the watch began: the comment says whose it is (pg/adopted.h) */
-	static const char sql[] = "SELECT c FROM (SELECT pubname, obj_description(oid, 'pg_publication') AS c FROM pg_publication) p"
-		" WHERE c ~ '^pgusher (cut over:|fenced|rolled back)' AND (pubname = $1 OR ($2 <> '' AND strpos(c, $2) > 0)) ORDER BY pubname = $1 DESC LIMIT 1";
-	char *mark = adopted_mark(w->m);
-	bool named = !w->m->sub.adopt || w->m->sub.publications.n > 0;
-	const char *params[] = {named ? w->m->sub.publication : "", mark};
-	enum err_code rc = ends_connect(&w->ends, SIDE_SOURCE, &err);
-
-	if (rc == ERR_OK)
-		rc = session_exec(w->ends.session[SIDE_SOURCE], sql, 2, params, ASK_MS, &r, &err);
-	free(mark);
-	if (rc != ERR_OK)
+	if (ends_connect(&w->ends, SIDE_SOURCE, &err) != ERR_OK || word_ask(w->ends.session[SIDE_SOURCE], w->m, SIDE_SOURCE, ASK_MS, &phase, &err) != ERR_OK)
 		return;
-	enum phase phase = PQntuples(r) > 0 ? phase_of_comment(cell(r, 0, 0)) : PHASE_NONE;
 	s->handed_over = phase == PHASE_CUT_OVER;
 	s->rolled_back = phase == PHASE_ROLLED_BACK;
 	s->fenced = phase == PHASE_FENCED;
-	PQclear(r);
 	s->talkers = -1;
 	s->who_talks[0] = '\0';
 	if (s->handed_over)
 		(void)talkers_ask(w->ends.session[SIDE_SOURCE], ASK_MS, &s->talkers, s->who_talks, sizeof s->who_talks, &err);
+}
+
+/* The target's: a rollback closes it, and no journal is needed to see that it did not come to its end. */
+static void look_at_targets_word(struct watch *w)
+{
+	struct err ignored; /* the end that does not answer is in the sample */
+	enum phase phase;
+
+	if (word_ask(w->ends.session[SIDE_TARGET], w->m, SIDE_TARGET, ASK_MS, &phase, &ignored) == ERR_OK)
+		w->s.back_fenced = phase == PHASE_FENCED;
 }
 
 /* An application, or a test of one, that was pointed to the target too early. A transaction is seen only while it lasts: it stays shown for a while. */
@@ -399,6 +397,30 @@ static void look_for_intruders(struct watch *w)
 		keep(s->intruder, sizeof s->intruder, now);
 }
 
+/* ---- each minute: do both sides still have the same columns, and how far are sequences? ---- */
+
+static void take_minute(struct watch_sample *s, const struct minute_found *f)
+{
+	keep(s->drift, sizeof s->drift, f->drift.tables);
+	keep(s->drift_less, sizeof s->drift_less, f->drift.lesser);
+	keep(s->drift_lines, sizeof s->drift_lines, f->drift.lines);
+	s->drift_ms = f->drift_ms;
+	keep(s->drift_not, sizeof s->drift_not, f->drift_not);
+	s->sequences_behind = f->sequences_behind;
+	keep(s->reverse_not, sizeof s->reverse_not, f->reverse_not);
+}
+
+/* What was found is over, and so is a look that is under way. */
+static void forget_minute(struct watch *w)
+{
+	static const struct minute_found none = {.drift_ms = -1, .sequences_behind = -1};
+
+	minute_end(w->minute, NULL);
+	w->minute = NULL;
+	w->minute_us = 0;
+	take_minute(&w->s, &none);
+}
+
 /* From the hand-over on it is the old server that follows. True: there is a reading. */
 static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
 {
@@ -413,23 +435,12 @@ static bool look_at_way_back(struct watch *w, struct reverse_reading *now)
 		return false;
 	if (s->back_down)
 		s->back_down = down + 1;
-	if (!w->reversed)
-		w->pace = (struct watch_pace){.n = 0}; /* what was read before is of the other way */
+	if (!w->reversed) { /* what was read before is of the other way */
+		w->pace = (struct watch_pace){.n = 0};
+		forget_minute(w);
+	}
 	w->reversed = true;
 	return s->way_back && s->back_lacks == BACK_WHOLE;
-}
-
-/* ---- each minute: do both sides still have the same columns, and how far are sequences? ---- */
-
-static void take_minute(struct watch_sample *s, const struct minute_found *f)
-{
-	keep(s->drift, sizeof s->drift, f->drift.tables);
-	keep(s->drift_less, sizeof s->drift_less, f->drift.lesser);
-	keep(s->drift_lines, sizeof s->drift_lines, f->drift.lines);
-	s->drift_ms = f->drift_ms;
-	keep(s->drift_not, sizeof s->drift_not, f->drift_not);
-	s->sequences_behind = f->sequences_behind;
-	keep(s->reverse_not, sizeof s->reverse_not, f->reverse_not);
 }
 
 static void minute_over(struct watch *w)
@@ -449,13 +460,16 @@ static void each_minute(struct watch *w)
 	struct minute_found found;
 	bool first = w->minute_us == 0;
 
+	if (s->rolled_back || s->finalized)
+		forget_minute(w);
 	minute_over(w);
-	if (w->minute || !s->source_ok || !s->target_ok || !s->sub_exists || (!first && clock_mono_us() - w->minute_us <= (s->drift_not[0] ? SOONER_US : MINUTE_US)))
+	bool soon = s->drift_not[0] || (s->handed_over && (s->drift[0] || s->back_down));
+	if (w->minute || !watch_compares(s) || (!first && clock_mono_us() - w->minute_us <= (soon ? SOONER_US : MINUTE_US)))
 		return;
 	w->minute_us = clock_mono_us();
-	w->minute = w->goes_on ? minute_begin(w->m, w->app, s->ready < s->tables) : NULL;
+	w->minute = w->goes_on ? minute_begin(w->m, w->app, !s->handed_over && s->ready < s->tables, s->handed_over) : NULL;
 	if (!w->minute) {
-		minute_look(w->ends.session, w->m, s->ready < s->tables, &found);
+		minute_look(w->ends.session, w->m, !s->handed_over && s->ready < s->tables, s->handed_over, &found);
 		take_minute(s, &found);
 	}
 	/* of a few tables it is known at once */
@@ -538,6 +552,7 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	if (s->target_ok) {
 		s->target_seen_us = clock_wall_us();
 		look_closer_at_target(w);
+		look_at_targets_word(w);
 	}
 	s->source_ok = look_at_source(w, &current, &confirmed, &err) == ERR_OK;
 	s->source_error[0] = '\0';

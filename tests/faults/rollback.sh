@@ -35,6 +35,7 @@ killed() {
 	wait $pid 2>/dev/null
 	grep -q "\"state\":\"running\",\"id\":\"$1\"" <(tail -n +$((before + 1)) "$journal") || { echo "not ok killed at $1: it came there"; tail -5 "$WORK/killed.out"; bad=1; }
 }
+watched() { "$PGUSHER" watch -c "$WORK/blind.ini" --once >"$WORK/watched.out" 2>&1 </dev/null; }
 ok 'the target follows' exits 0 pgusher run back --yes
 
 # ---- until the hand-over a killed cutover is taken back, the way back with it
@@ -56,7 +57,13 @@ ok 'the old source follows' until_true 15 alike
 for at in ready/1 prime/1 soft-fence/1 drain/1 hard-fence/1 tripwire/1 sequences/1 cut-proof/1; do
 	killed $at rollback
 	ok "rollback killed at $at: what is there is said" exits 5 pgusher status back
-	[ "$(readonly_of b)" = off ] || ok "rollback killed at $at: that the target is closed is said" says back 'the target refuses writes'
+	if [ "$(readonly_of b)" != off ]; then
+		ok "rollback killed at $at: that the target is closed is said" says back 'the target refuses writes'
+		ok "rollback killed at $at: the watch raises an alarm, without a journal" exits 1 watched
+		ok "rollback killed at $at: first of all, that the target is closed" grep -q 'ALARM.*THE TARGET.*IS CLOSED TO WRITERS' <(grep -m1 ALARM "$WORK/watched.out")
+		ok "rollback killed at $at: and what opens it" grep -q 'pgusher rollback --abort' "$WORK/watched.out"
+		ok "rollback killed at $at: not to wake the subscription by hand" bash -c "! grep -q 'ALTER SUBSCRIPTION' '$WORK/watched.out'"
+	fi
 	ok "rollback killed at $at: taken back" exits 0 pgusher rollback back --abort
 	ok "rollback killed at $at: the target is written to" until_true 15 writes b
 	ok "rollback killed at $at: the source refuses" refuses a

@@ -72,14 +72,10 @@ ok 'nothing was cut over: nothing to finalize, and nobody is asked' exits 3 pgus
 ok 'nothing was cut over: no rollback' exits 3 pgusher rollback undo --confirm shop
 ok 'what was refused leaves no trace in the journal' test "$(lines)" = "$was"
 
-# ---- a prepared transaction holds a table: it is named
+# ---- a prepared transaction holds a table: it is named before anybody waits
 lab psql a shop -q -c 'BEGIN; INSERT INTO t VALUES (500)' -c "PREPARE TRANSACTION 'it''s mine'"
-begin cutover
-named() { grep -F "the prepared transaction 'it''s mine'" "$WORK/undo.out" >/dev/null; }
-ok 'prepared: the transaction is named' until_true 60 named
-kill -INT $pid
-wait $pid
-ok 'prepared: cancelled' test $? = 5
+ok 'prepared: the cutover is refused' exits 3 pgusher cutover undo --confirm shop
+ok 'prepared: the transaction is named' says undo "'it''s mine'"
 ok 'prepared: nobody was closed out' says undo 'everything is as before'
 lab psql a shop -q -c "ROLLBACK PREPARED 'it''s mine'"
 ok 'prepared: the source goes on' writes a
@@ -189,6 +185,24 @@ ok 'the way back is disabled: an alarm' exits 1 pgusher watch undo --once
 ok 'the way back is disabled: says so' says undo 'the old server does not follow: its subscription is disabled'
 open_for_us 'ALTER SUBSCRIPTION pgusher_undo_back ENABLE'
 ok 'the way back is enabled again' exits 0 pgusher watch undo --once
+
+# ---- a deploy on the new primary: a column that the old source does not have
+lab psql b shop -qc 'ALTER TABLE t ADD COLUMN note text, ADD COLUMN kind int'
+ok 'a new column: an alarm before anything is written to it' exits 1 pgusher watch undo --once
+ok 'a new column: the alarm names it' grep -q 'ALARM.*column note text is on the target only' "$WORK/undo.out"
+ok 'a new column: the alarm says what to do' says undo 'SET default_transaction_read_only = off'
+begin rollback # in the background: one that waits for ever fails here
+over() { ! kill -0 $pid 2>/dev/null; }
+ok 'a new column: the rollback does not wait' until_true 40 over
+kill -KILL $pid 2>/dev/null
+wait $pid
+ok 'a new column: the rollback is refused' test $? = 3
+ok 'a new column: the rollback names one' grep -q 'column note text is on the target only' "$WORK/undo.out"
+ok 'a new column: and the other' grep -q 'column kind integer is on the target only' "$WORK/undo.out"
+ok 'a new column: nobody was closed out' writes b
+open_for_us 'ALTER TABLE t ADD COLUMN note text, ADD COLUMN kind int'
+ok 'a new column: on the old source, too: it follows again' until_true 30 alike
+ok 'a new column: no alarm' exits 0 pgusher watch undo --once
 ok 'rolled back' exits 0 pgusher rollback undo --confirm shop
 ok 'rolled back: again, and nobody is asked' exits 0 pgusher rollback undo
 ok 'rolled back: again says so' says undo 'already rolled back'

@@ -343,6 +343,31 @@ static void test_killed_cutover_is_said_first(void **state)
 	taken_back(b);
 }
 
+/* The target's own word: nothing of a rollback stands in the journal here, as on another machine. */
+static void test_killed_rollback_is_said_first(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	struct term *t = bed_follows(b, "");
+	term_expect(t, "follows its source");
+	bed_sql(b, A, b->db, "COMMENT ON PUBLICATION pgusher_move IS 'pgusher cut over: another server is the primary; before: '");
+	term_expect(t, "is over: the target is the primary");
+	assert_false(term_has(t, "CLOSED TO WRITERS"));
+	assert_false(term_has(t, "B take it back"));
+	bed_sql(b, B, b->db, "CREATE PUBLICATION pgusher_move_back");
+	bed_sql(b, B, b->db, "COMMENT ON PUBLICATION pgusher_move_back IS 'pgusher fenced this database for a moment; before: '");
+	term_expect(t, "THE TARGET IS CLOSED TO WRITERS: a rollback was interrupted");
+	assert_int_equal(term_find(t, "THE TARGET IS CLOSED", NULL), 2); /* first of all */
+	assert_true(term_has(t, "pgusher rollback --abort"));
+	assert_true(term_has(t, "B take it back"));
+	assert_false(term_has(t, "ALTER SUBSCRIPTION"));
+	bed_sql(b, B, b->db, "COMMENT ON PUBLICATION pgusher_move_back IS NULL");
+	term_expect_gone(t, "CLOSED TO WRITERS");
+	term_key(t, "q");
+	(void)term_end(t);
+}
+
 /* A password that was only typed died with the process: what is closed stays on the screen, and the password is asked for where it is needed. */
 static void test_killed_cutover_and_no_password(void **state)
 {
@@ -472,7 +497,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
 	const struct CMUnitTest tests[] = {T(test_slot_wait_terminate), T(test_slot_wait_cancel), T(test_tables_of_the_monitor), T(test_tables_of_a_run), T(test_tables_are_chosen), T(test_adopt_is_offered),
-		T(test_killed_cutover_is_said_first), T(test_killed_cutover_and_no_password), T(test_alarm_rings_once), T(test_another_password)};
+		T(test_killed_cutover_is_said_first), T(test_killed_rollback_is_said_first), T(test_killed_cutover_and_no_password), T(test_alarm_rings_once), T(test_another_password)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

@@ -92,7 +92,7 @@ static void goes_on_beside(void **state)
 		skip();
 	assert_int_equal(session_run(b->s[SIDE_SOURCE], "CREATE SEQUENCE public.minute_one; CREATE SEQUENCE public.minute_two; BEGIN; LOCK TABLE pg_sequence IN ACCESS EXCLUSIVE MODE", &err), ERR_OK);
 	assert_int_equal(session_run(b->s[SIDE_TARGET], "CREATE SEQUENCE public.minute_one; CREATE SEQUENCE public.minute_two; SELECT nextval('public.minute_two')", &err), ERR_OK);
-	struct minute *k = minute_begin(&b->m, "pgusher minute", false);
+	struct minute *k = minute_begin(&b->m, "pgusher minute", false, false);
 	assert_non_null(k);
 	assert_true(becomes(b->s[SIDE_SOURCE], BLOCKED, "1"));
 	assert_false(minute_ended(k));
@@ -100,7 +100,7 @@ static void goes_on_beside(void **state)
 	minute_end(k, NULL); /* not before the lock goes, if it waited */
 	assert_true(clock_mono_us() - began < LONG_MS * INT64_C(1000));
 	assert_true(becomes(b->s[SIDE_SOURCE], BLOCKED, "0"));
-	k = minute_begin(&b->m, "pgusher minute", false);
+	k = minute_begin(&b->m, "pgusher minute", false, false);
 	assert_non_null(k);
 	assert_true(becomes(b->s[SIDE_SOURCE], BLOCKED, "1"));
 	xreplace(&b->m.end[SIDE_TARGET].host, "changed meanwhile"); /* as a tunnel that is opened anew does to forward */
@@ -125,7 +125,7 @@ static void an_end_that_is_away(void **state)
 		skip();
 	xreplace(&b->m.end[SIDE_SOURCE].host, "127.0.0.1");
 	xreplace(&b->m.end[SIDE_SOURCE].port, "1");
-	struct minute *k = minute_begin(&b->m, "pgusher minute", false);
+	struct minute *k = minute_begin(&b->m, "pgusher minute", false, false);
 	assert_non_null(k);
 	minute_end(k, &found);
 	assert_int_equal(found.drift_ms, -1);

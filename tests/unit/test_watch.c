@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "host/waldisk.h"
+#include "watch/stays.h"
 #include "watch/guard.h"
 #include "watch/crossing.h"
 #include "watch/logformat.h"
@@ -214,8 +215,20 @@ static void alarms(void **state)
 	expect(&s, VERDICT_WARN, "no worker of the reverse link is connected");
 	s.back_down = 5;
 	expect(&s, VERDICT_BLOCK, "no worker of the reverse link is connected");
+	strcpy(s.drift, "public.t (columns differ)"); /* the reverse link's: a column was added on the new primary */
+	strcpy(s.drift_lines, "public.t: column v integer is on the target only\npublic.t: column w integer is on the target only");
+	expect(&s, VERDICT_BLOCK, "the old server does not follow: tables differ between the new primary and the old source: public.t (columns differ): public.t: column v integer is on the target only; public.t: column w");
+	s.back_down = 0;
+	expect(&s, VERDICT_BLOCK, "the way back is about to break");
+	s.drift[0] = s.drift_lines[0] = '\0';
+	s.back_down = 5;
 	s.back_lacks = BACK_DISABLED;
 	expect(&s, VERDICT_BLOCK, "its subscription is disabled");
+	s.back_fenced = 1; /* by a rollback that was killed: waking the subscription by hand would not end the outage */
+	expect(&s, VERDICT_BLOCK, "THE TARGET, WHICH IS THE PRIMARY, IS CLOSED TO WRITERS");
+	assert_int_equal(watch_alarms(&s, a), 1);
+	assert_non_null(strstr(a[0].todo, "pgusher rollback --abort"));
+	s.back_fenced = 0;
 	s.back_lacks = BACK_NO_SLOT;
 	expect(&s, VERDICT_BLOCK, "the slot on the new primary is gone");
 	s.handed_over = 0;
@@ -224,6 +237,26 @@ static void alarms(void **state)
 	assert_string_equal(watch_word(&s), "rolled back");
 	s.finalized = 1;
 	assert_string_equal(watch_word(&s), "finalized");
+}
+
+static void a_worker_that_does_not_stay(void **state)
+{
+	const int64_t second = 1000000;
+	struct stays k = {0}, well = {0}, slow = {0};
+	bool on = true;
+	int64_t t = second;
+
+	(void)state;
+	for (int i = 0; i < 60 && on; i++, t += second) /* started every five seconds, and dead before the next look */
+		on = stays_look(&k, t, i % 5 == 0 ? 100 + i : 0, 8000);
+	assert_true(on);
+	for (int i = 0; i < 5; i++, t += second)
+		on = stays_look(&k, t, 0, 8000);
+	assert_false(on);
+	for (int i = 0; i < 300; i++) /* a large transaction: the same one, and nothing is confirmed */
+		assert_true(stays_look(&well, second + i * second, 4711, 8000));
+	for (int i = 0; i < 300; i++) /* no worker seen, but less is left each time */
+		assert_true(stays_look(&slow, second + i * second, 0, 8000 - i));
 }
 
 static void there_and_back_as_text(void **state)
@@ -536,7 +569,7 @@ int main(void)
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
-		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(what_was_not_seen_is_not_known), cmocka_unit_test(there_and_back_as_text),
+		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(what_was_not_seen_is_not_known), cmocka_unit_test(a_worker_that_does_not_stay), cmocka_unit_test(there_and_back_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,11 +24,12 @@ static bool another_is_at_it(const struct wizard *w)
 	return held;
 }
 
-static bool is_fenced(const struct wizard *w)
+/* What the servers said when they were last seen. */
+static bool is_fenced(const struct wizard *w, bool back)
 {
 	struct watch_sample s;
 
-	return w->model.sample && watch_sample_from_text(&s, w->model.sample->text) && s.fenced;
+	return w->model.sample && watch_sample_from_text(&s, w->model.sample->text) && (back ? s.back_fenced && !s.rolled_back && !s.finalized : s.fenced);
 }
 
 static bool was(const struct wizard *w, const char *what)
@@ -40,12 +41,12 @@ static bool was(const struct wizard *w, const char *what)
 
 bool closed_by_rollback(const struct wizard *w)
 {
-	return was(w, "rollback") && !is_fenced(w);
+	return (was(w, "rollback") || is_fenced(w, true)) && !is_fenced(w, false);
 }
 
 bool closed_shown(const struct wizard *w)
 {
-	return (was(w, "cutover") || was(w, "rollback") || is_fenced(w)) && !another_is_at_it(w);
+	return (was(w, "cutover") || was(w, "rollback") || is_fenced(w, false) || is_fenced(w, true)) && !another_is_at_it(w);
 }
 
 void closed_take_back(struct wizard *w)
@@ -62,23 +63,28 @@ static int say(int y, int x, int width, enum role role, const char *head, const 
 	return y + 1;
 }
 
-static int say_who(int y, int x, int width)
+static int say_who(const char *side, int y, int x, int width)
 {
-	char *text = xasprintf("The source is closed to writers for a moment: process %ld of %s on %s changes who the primary is, since %s.", (long)holder.pid, holder.user,
+	char *text = xasprintf("The %s is closed to writers for a moment: process %ld of %s on %s changes who the primary is, since %s.", side, (long)holder.pid, holder.user,
 			       holder.host, holder.since);
 
-	y = say(y, x, width, R_WARN, text, "Wait for its end; it opens the source again by itself when it fails.");
+	y = say(y, x, width, R_WARN, text, "Wait for its end; it opens that server again by itself when it fails.");
 	free(text);
 	return y;
 }
 
 int closed_draw(const struct wizard *w, const struct watch_sample *s, int y, int x, int width)
 {
-	if (!was(w, "cutover") && !was(w, "rollback") && !(s && s->fenced))
+	bool fenced = s && s->fenced, back = s && s->back_fenced && !s->rolled_back && !s->finalized;
+
+	if (!was(w, "cutover") && !was(w, "rollback") && !fenced && !back)
 		return y;
 	if (another_is_at_it(w))
-		return s && s->fenced ? say_who(y, x, width) : y;
-	if (was(w, "rollback") && !(s && s->fenced))
+		return fenced || back ? say_who(fenced ? "source" : "target", y, x, width) : y;
+	if (back && !fenced)
+		return say(y, x, width, R_BAD, "THE TARGET IS CLOSED TO WRITERS: a rollback was interrupted, and no application can write",
+			   "B takes it back: the target is written to again, and nothing is lost. b begins it anew. Without this screen: pgusher rollback --abort");
+	if (was(w, "rollback") && !fenced)
 		return say(y, x, width, R_BAD, "A ROLLBACK WAS INTERRUPTED, AND THE TARGET MAY BE CLOSED TO WRITERS",
 			   "B takes it back: the target stays the primary and is written to again. b begins it anew. Without this screen: pgusher rollback --abort");
 	if (!s || !s->source_ok)

@@ -1,8 +1,8 @@
 #ifndef PGUSHER_TUI_CLOSED_H
 #define PGUSHER_TUI_CLOSED_H
 /*
- * closed - the first thing that the monitor says after a cutover that was killed: whether the source is closed to writers, as the
- * source itself says, and what opens it again. Main thread.
+ * closed - the first thing that the monitor says after a cutover or a rollback that was killed: whether the source, or the target, is
+ * closed to writers, as that server itself says, and what opens it again. Main thread.
  */
 #include "watch/sample.h"
 #include "wizard_in.h"

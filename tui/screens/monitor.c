@@ -361,7 +361,7 @@ static void draw_head_line(const struct watch_sample *s, int y, int x, int width
 	else if (s->finalized || s->rolled_back)
 		(void)put(y, x + 12, width - 12, R_DIM, s->finalized ? "nothing is left of the migration" : "nothing follows any more");
 	else if (s->handed_over)
-		(void)putf(y, x + 12, width - 12, R_DIM, "%s is over: the target is the primary", s->subscription);
+		(void)putf(y, x + 12, width - 12, R_DIM, s->back_fenced ? "the target is the primary, AND CLOSED TO WRITERS" : "%s is over: the target is the primary", s->subscription);
 	else
 		(void)putf(y, x + 12, width - 12, R_DIM, str_eq(word, "trouble") ? "%s" : "%s follows its source", s->subscription);
 }
