@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checks/groups.h"
+#include "pg/foreign.h"
 
 #define SRC(s) ((s)->facts[SIDE_SOURCE])
 #define DST(s) ((s)->facts[SIDE_TARGET])
@@ -84,6 +85,23 @@ static bool is_the_source(const struct survey *s)
 	       str_eq(s->m->end[SIDE_SOURCE].dbname, s->m->end[SIDE_TARGET].dbname);
 }
 
+/* Not only ours when somebody else has a table there: the plan asks before it drops that. */
+static void holds_ours(const struct survey *s, struct finding *f)
+{
+	char n[48];
+
+	finding_is(f, VERDICT_INFO, "the target database holds what the interrupted attempt restored");
+	finding_print(&f->found, "%s", fmt_things(n, sizeof n, DST(s)->n_user_objects, "object"));
+	finding_print(&f->fix, "nothing to do: the plan says what becomes of it");
+	foreign_names(SRC(s), DST(s), &f->names);
+	if (f->names.n == 0)
+		return;
+	finding_is(f, VERDICT_WARN, "the target database holds more than the interrupted attempt restored");
+	finding_print(&f->found, "%s; not on the source, so somebody else's", n);
+	finding_print(&f->why, "when the plan makes the database anew, they go with it, and are nowhere else");
+	finding_print(&f->fix, "save what somebody needs first (pg_dump --table), or move it to another database; the database's name has to be typed before it is dropped");
+}
+
 void check_target_empty(const struct survey *s, struct finding *f)
 {
 	const struct facts *t = DST(s);
@@ -95,9 +113,7 @@ void check_target_empty(const struct survey *s, struct finding *f)
 	if (!t || !t->db_exists || t->n_user_objects == 0)
 		return;
 	if (ours(s, "content:") || ours(s, "database:")) {
-		finding_is(f, VERDICT_INFO, "the target database holds what the interrupted attempt restored");
-		finding_print(&f->found, "%s", fmt_things(n, sizeof n, t->n_user_objects, "object"));
-		finding_print(&f->fix, "nothing to do: the plan says what becomes of it");
+		holds_ours(s, f);
 		return;
 	}
 	finding_is(f, VERDICT_BLOCK, "the target database %s is not empty", db);

@@ -7,6 +7,7 @@
 #include "base/argv.h"
 #include "host/tunnel.h"
 #include "method/globals.h"
+#include "method/recreate.h"
 #include "method/rows.h"
 #include "method/subscription.h"
 #include "method/work.h"
@@ -424,7 +425,8 @@ static bool filled(const struct build *b)
 
 /*
  * A restore that did not end cannot be continued: the database is made anew. One that this attempt created goes
- * without a question; one that was there before (empty, as preflight proved) only when the operator types its name.
+ * without a question; one that was there before (empty, as preflight proved), or holds somebody else's work, only when the
+ * operator types its name.
  */
 static bool must_recreate(const struct build *b)
 {
@@ -433,23 +435,7 @@ static bool must_recreate(const struct build *b)
 
 static void plan_recreate(struct build *b, struct facts *as_if)
 {
-	const char *db = b->m->end[SIDE_TARGET].dbname;
-	struct step *st = plan_step(b->p, "recreate", "remove the half-restored database",
-		"The interrupted attempt left part of the content in it; a restore begins with an empty database.");
-	struct str sql = {0};
-
-	if (!left_item(b->seen, "database:"))
-		(void)step_hold(st, "The target database was there before; drop it with its half-restored content?",
-				"It was empty when this migration began; everything in it came from the interrupted restore, unless somebody else wrote to it since.",
-				db);
-	str_add(&sql, "DROP DATABASE IF EXISTS ");
-	sql_ident(&sql, db);
-	if (b->dst->version_num >= 130000)
-		str_add(&sql, " WITH (FORCE)");
-	struct action *a = step_sql(st, ON_TARGET, b->m->end[SIDE_TARGET].maintenance_db, str_text(&sql));
-	a->own_transaction = true;
-	a->removes = xasprintf("content:%s", db);
-	str_fini(&sql);
+	recreate_plan(b->p, b->m, b->src, b->dst, left_item(b->seen, "database:"));
 	*as_if = *b->dst;
 	as_if->db_exists = false;
 	b->dst = as_if;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pg/facts_in.h"
+#include "pg/foreign.h"
 
 #define LOCK_WAIT "3s"
 
@@ -64,6 +65,8 @@ enum err_code facts_read(struct facts **out, struct session *s, enum side side, 
 		rc = facts_read_tables(f, s, err);
 	if (rc == ERR_OK && f->db_exists)
 		rc = facts_read_objects(f, s, err);
+	if (rc == ERR_OK && f->db_exists)
+		rc = foreign_read(f, s, err);
 	if (rc == ERR_OK)
 		rc = session_run(s, "SET lock_timeout = 0", err);
 	if (rc != ERR_OK)
@@ -196,7 +199,7 @@ void facts_free(struct facts *f)
 	free(f->objects);
 	roles_free(f);
 	tables_free(f);
-	struct strv *lists[] = {&f->db_settings, &f->databases, &f->tablespaces, &f->schemas, &f->unseen};
+	struct strv *lists[] = {&f->db_settings, &f->databases, &f->tablespaces, &f->schemas, &f->relations, &f->unseen};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		strv_fini(lists[i]);
 	free(f);

@@ -137,6 +137,8 @@ struct facts {
 	struct fact_extension *extensions; /* source: installed; target: everything available */
 	size_t n_extensions;
 	struct strv schemas;       /* user schemas */
+	struct strv relations;     /* "schema"."name" of all user tables, views and sequences, sorted (pg/foreign.h) */
+	bool relations_unread;     /* they could not be read: there may be any */
 	struct fact_table *tables; /* user tables, partitioned tables, matviews; largest first */
 	size_t n_tables;
 	struct fact_table **by_oid; /* the same, for facts_table */

@@ -36,6 +36,21 @@ ok 'keep: second attempt goes on' exits 0 pgusher run keep --yes
 ok 'keep: the second attempt restored its own dump' is "$(value b shop "SELECT to_regclass('later') IS NOT NULL")" t
 ok 'keep: the first dump is still there' test -e "$kept/toc.dat"
 
+# a database that the attempt made itself, and somebody's table in it: not only ours any more
+drop_target
+ini guest a shop b shop
+kill_at guest copy/3
+made() { lab psql b shop -c 'CREATE TABLE IF NOT EXISTS guest AS SELECT 42 AS i' >/dev/null 2>&1; }
+until_true 60 made
+ok 'guest: taken up again, it asks first' exits 3 pgusher run guest --yes
+ok 'guest: the preflight names the table' sh -c 'grep -A 1 "holds more than the interrupted attempt restored" "$1" | grep -qF "\"public\".\"guest\""' sh "$WORK/guest.out"
+ok 'guest: so does the question' says guest 'It holds 1 that the source does not have, which no restore of ours made: "public"."guest"'
+ok 'guest: the table is there' is "$(value b shop 'SELECT i FROM guest')" 42
+ok 'guest: another name is no answer' exits 3 pgusher run guest --yes --confirm guest
+ok 'guest: the table is still there' is "$(value b shop 'SELECT i FROM guest')" 42
+ok 'guest: with the name typed it is made anew' exits 0 pgusher run guest --yes --confirm shop
+ok 'guest: and holds what the source has' is "$(value b shop "SELECT to_regclass('guest') IS NULL")" t
+
 # what an earlier process saw still counts, and what is done is nobody's leftover
 drop_target
 lab psql a shop -c 'CREATE TABLE par (i int PRIMARY KEY); CREATE TABLE chi (i int REFERENCES par); ALTER TABLE chi DISABLE TRIGGER ALL; INSERT INTO chi VALUES (1)' >/dev/null

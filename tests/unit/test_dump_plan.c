@@ -383,6 +383,34 @@ static void a_database_that_was_there_before(void **state)
 	assert_false(recreates(w));
 }
 
+static void somebody_elses_table_in_it(void **state)
+{
+	struct world *w = *state;
+
+	w->dst.db_exists = true;
+	w->dst.n_user_objects = 4;
+	strv_add(&w->src.relations, "\"public\".\"a\"");
+	strv_add(&w->src.relations, "\"public\".\"c\"");
+	strv_copy(&w->dst.relations, &w->src.relations);
+	left(w, "database:shop");
+	left(w, "content:shop");
+	assert_true(recreates(w));
+	assert_int_equal(w->p->steps[0].actions[0].kind, ACT_SQL); /* the source has them all */
+	strv_fini(&w->dst.relations);
+	strv_add(&w->dst.relations, "\"other\".\"a\"");
+	strv_add(&w->dst.relations, "\"public\".\"b\"");
+	strv_add(&w->dst.relations, "\"public\".\"c\"");
+	assert_true(recreates(w));
+	assert_int_equal(w->p->steps[0].actions[0].kind, ACT_HOLD);
+	assert_string_equal(w->p->steps[0].actions[0].confirm, "shop");
+	assert_non_null(strstr(w->p->steps[0].actions[0].sql, "\"other\".\"a\", \"public\".\"b\". They go"));
+	strv_fini(&w->dst.relations);
+	w->dst.relations_unread = true; /* there may be any */
+	assert_true(recreates(w));
+	assert_int_equal(w->p->steps[0].actions[0].kind, ACT_HOLD);
+	strv_fini(&w->src.relations);
+}
+
 static void a_restored_file(void **state)
 {
 	struct world *w = *state;
@@ -612,7 +640,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(steps_in_order), T(scopes_and_trust), T(no_plan_without), T(options_of_the_tools), T(the_dump_file_goes_or_stays),
-		T(a_stream_is_begun_anew), T(a_copy_without_proof_counts_alone), T(a_database_that_was_there_before), T(a_restored_file),
+		T(a_stream_is_begun_anew), T(a_copy_without_proof_counts_alone), T(a_database_that_was_there_before), T(somebody_elses_table_in_it), T(a_restored_file),
 		T(awkward_names), T(roles_for_a_superuser), T(roles_without_a_superuser), T(memberships), T(locales), T(a_database_that_is_there),
 		T(extensions),
 	};
