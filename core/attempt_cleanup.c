@@ -1,5 +1,6 @@
 /* The clean-up of an attempt: by its journal, or, without one, by what the servers say. Declared in attempt.h. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "attempt.h"
@@ -8,21 +9,33 @@
 #include "method/cleanup.h"
 #include "method/found.h"
 #include "method/run.h"
+#include "method/work.h"
+
+#define EXCEPT "cleaned up, except for " /* and what: said again as long as it is there */
 
 /* What could not be removed, or may not be, is said. */
-static struct event *cleaned_up(const struct model *live, const char *id)
+static struct event *cleaned_up(const struct migration *m, const struct model *live, const char *id)
 {
 	struct event *e = event_new(EV_END, id);
 	struct str stays = {0};
+	bool content = false, more = false;
 
-	for (size_t i = 0; i < live->left.n; i++)
-		if (!live->left.v[i].removed && !str_starts(live->left.v[i].last->id, "closed:"))
-			str_addf(&stays, "%s%s", stays.len ? ", " : "", live->left.v[i].last->id);
+	for (size_t i = 0; i < live->left.n; i++) {
+		const char *what = live->left.v[i].last->id;
+		if (live->left.v[i].removed || str_starts(what, "closed:"))
+			continue;
+		str_addf(&stays, "%s%s", stays.len ? ", " : "", what);
+		content |= str_starts(what, "content:");
+		more |= !str_starts(what, "content:");
+	}
 	e->state = ST_DONE;
 	e->n = stays.len > 0;
 	if (stays.len > 0) {
-		event_text(&e->text, "cleaned up, except for %s", str_text(&stays));
-		event_text(&e->hint, "what was there before the attempt is not dropped by it, and a role may be in use: look at it, and remove it by hand");
+		char *how = cleanup_by_hand(m);
+		event_text(&e->text, EXCEPT "%s", str_text(&stays));
+		event_text(&e->hint, "%s%s%s%s", content ? "the target database was there before the attempt, and is not dropped, nor what was copied into it; " : "", content ? how : "",
+			   content && more ? "; " : "", more ? "a role may be in use: look at it, and remove it by hand" : "");
+		free(how);
 	} else {
 		event_text(&e->text, "cleaned up: nothing of the attempt is left");
 	}
@@ -115,6 +128,39 @@ static enum err_code write_found(struct attempt *a, const struct model *found, s
 	return rc;
 }
 
+/* The last clean-up said that the content of the target stays. ERR_DIFFERS: it is there still; what cannot be asked is no reason to say that it is gone. */
+static enum err_code content_stays(struct attempt *a, struct err *err)
+{
+	char *dir = migration_state_dir(a->m), *path = journal_path(dir), *id = attempt_new_id();
+	struct plan *none = plan_new("look for what was left");
+	struct err look = {0};
+	struct model seen;
+	struct run r;
+
+	model_init(&seen);
+	bool said = model_load(&seen, path, &look) == ERR_OK && seen.end && str_starts(seen.end->text ? seen.end->text : "", EXCEPT) && strstr(seen.end->text, "content:");
+	if (said) {
+		char *how = cleanup_by_hand(a->m);
+		attempt_init_run(&r, a, none, NULL, id);
+		look = (struct err){0};
+		enum err_code rc = work_target_empty(&r, NULL, &look);
+		run_release(&r, rc == ERR_CANCELLED);
+		if (rc == ERR_BLOCKED)
+			err_set(err, ERR_DIFFERS, "what was copied into the target database %s is still there", a->m->end[SIDE_TARGET].dbname);
+		else if (rc != ERR_OK && strcmp(look.sqlstate, "3D000") != 0) /* no such database: gone */
+			err_set(err, rc, "whether what was copied into the target is still there is not known: %s", look.msg);
+		if (err->code != ERR_OK)
+			(void)err_hint(err, "%s", how);
+		free(how);
+	}
+	model_fini(&seen);
+	plan_free(none);
+	free(id);
+	free(path);
+	free(dir);
+	return err->code;
+}
+
 /* Of a subscription both sides have answered, or what may be there would have been named. */
 static enum err_code nothing_there(struct attempt *a, struct err *err)
 {
@@ -168,8 +214,10 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 	enum err_code rc = found ? find_left(a, &seen, err) : ERR_OK;
 	if (rc != ERR_OK)
 		return rc;
-	if (!seen)
-		return nothing_there(a, err);
+	if (!seen) {
+		*err = (struct err){0};
+		return content_stays(a, err) == ERR_OK ? nothing_there(a, err) : err->code;
+	}
 	char *theirs = !found && seen->begin && seen->begin->id ? attempt_app_name(a->m, seen->begin->id) : NULL;
 	a->sink->dir = migration_state_dir(a->m);
 	rc = journal_open(&a->sink->j, a->sink->dir, err);
@@ -183,7 +231,7 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 	if (opened && rc != ERR_OK && id)
 		rc = say_what_stays(a, rc, err);
 	if (opened && rc == ERR_OK) {
-		rc = sink_emit(a->sink, cleaned_up(&a->sink->live, id), err);
+		rc = sink_emit(a->sink, cleaned_up(a->m, &a->sink->live, id), err);
 	} else if (opened && id && seen->end && seen->end->state == ST_DONE) { /* it had ended well, and still has */
 		(void)sink_emit(a->sink, event_dup(seen->end), &ignored);
 	}

@@ -42,6 +42,24 @@ static bool to_go(const struct model_item *it)
 	return !it->removed && !str_starts(it->last->id, "closed:") && !str_starts(it->last->id, "kept-closed:");
 }
 
+/* The database was there before the attempt: neither it nor what came into it is removed by a clean-up. */
+static bool to_stay(const struct model *seen, const struct event *left)
+{
+	const char *content = after(left->id, "content:");
+
+	return content && !has_left(seen, "database:", content);
+}
+
+char *cleanup_by_hand(const struct migration *m)
+{
+	struct str s = {0};
+
+	str_add(&s, "by hand, when nothing in it is needed: DROP DATABASE ");
+	sql_ident(&s, m->end[SIDE_TARGET].dbname);
+	str_add(&s, "; pgusher run makes it anew, or CREATE DATABASE");
+	return str_take(&s);
+}
+
 /* One leftover as actions of the step. */
 static void remove_left(struct plan *p, struct step *st, const struct migration *m, const struct model *seen, const struct event *left)
 {
@@ -89,9 +107,9 @@ static bool has_way_back(const struct model *seen)
 
 enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err)
 {
-	struct str list = {0};
+	struct str list = {0}, stays = {0};
 	const char *database = NULL;
-	size_t n = 0;
+	size_t n = 0, kept = 0;
 
 	*out = NULL;
 	for (size_t i = 0; i < seen->left.n; i++) {
@@ -101,15 +119,26 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		const char *db = after(e->id, "database:") ? after(e->id, "database:") : after(e->id, "content:");
 		database = db ? db : database;
 		const char *about = l ? l->about.v[i] : "";
+		if (to_stay(seen, e)) {
+			char *how = cleanup_by_hand(m);
+			str_addf(&stays, "%sNOT removed: %s %s%s%s%s; the database was there before the attempt. %c%s", kept++ ? "\n" : "", e->title ? e->title : "content", after(e->id, "content:"),
+				 *about ? " (" : "", about, *about ? ")" : "", how[0] - 'a' + 'A', how + 1);
+			free(how);
+			continue;
+		}
 		str_addf(&list, "%s%s%s%s%s%s: %s", n++ ? "\n" : "", str_eq(e->title, LEFT_FOUND) || str_eq(e->title, LEFT_MAYBE) || !e->title ? e->id : e->title, *about ? " (" : "", about, *about ? ")" : "",
 			 str_starts(e->id, "dump:") || (e->title && strstr(e->title, " on the ")) ? "" : str_eq(e->text, "source") ? " on the source" : " on the target", e->sql ? e->sql : e->id);
 	}
-	if (n == 0 && !(theirs && l && l->running > 0)) {
+	if (n + kept == 0 && !(theirs && l && l->running > 0)) {
 		str_fini(&list);
+		str_fini(&stays);
 		return err_set(err, ERR_BLOCKED, "the attempt left nothing behind");
 	}
 	for (size_t i = 0; l && i < l->beside.n; i++)
 		str_addf(&list, "\n%s", l->beside.v[i]);
+	if (kept > 0)
+		str_addf(&list, "%s%s", list.len ? "\n" : "", str_text(&stays));
+	str_fini(&stays);
 	bool way_back = has_way_back(seen);
 	char *title = xasprintf("%s: clean up", m->name);
 	struct plan *p = plan_new(title);
@@ -121,7 +150,8 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		str_add(&list, "\nThis is the way back: without it no rollback is possible, and the old source stays closed to writers. pgusher finalize removes it in good order.");
 		database = m->end[SIDE_SOURCE].dbname;
 	}
-	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?" : "Remove all of this?", str_text(&list), database);
+	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?"
+				     : kept > 0 ? "Remove all of this, except what is NOT removed?" : "Remove all of this?", str_text(&list), database);
 	if (theirs) { /* what still writes would make anew what is removed */
 		char *own = xstrdup(theirs), *sql = xasprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '%s';\n-- and kill what was started here with it in its environment", theirs);
 		strv_take(&p->owned, own);

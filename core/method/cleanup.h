@@ -12,4 +12,10 @@
  */
 enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err);
 
+/*
+ * In words and SQL, how the content of a target database is removed that was there before the attempt: the clean-up does not. Caller
+ * frees.
+ */
+char *cleanup_by_hand(const struct migration *m);
+
 #endif

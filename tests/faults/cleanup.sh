@@ -131,6 +131,30 @@ lab start a >/dev/null 2>&1
 ok 'the old source is back: finalized' exits 0 pgusher finalize case --confirm shop --thaw
 sed -i 's/reverse = yes/reverse = no/' "$WORK/case.ini"
 
+# into a database that was there before, killed as it copies: what came into it is not removed, and is not said to be gone
+lab psql b postgres -q -c 'CREATE DATABASE two'
+ini two a shop b two
+kill_copying() {
+	"$PGUSHER" run -c "$WORK/two.ini" --yes >"$WORK/two.out" 2>&1 </dev/null &
+	local pid=$!
+	copying() { grep -qs '"kind":"left","id":"content:two"' "$XDG_STATE_HOME/pgusher/two/journal.jsonl" && [ -n "$(value b two "SELECT 1 FROM pg_class WHERE relname = 'orders' OR relnamespace = 'public'::regnamespace LIMIT 1")" ]; }
+	until_true 120 copying || { tail -n 20 "$WORK/two.out"; echo 'not ok there before: it copies'; bad=1; }
+	kill -KILL $pid
+	wait $pid 2>/dev/null
+}
+kill_copying
+ok 'there before: asks first' exits 3 pgusher cleanup two
+ok 'there before: what is not removed, and how it is' sh -c 'grep -q "NOT removed: unfinished content of the target database two .*By hand, when nothing in it is needed: DROP DATABASE \"two\"" "$1"' sh "$WORK/two.out"
+ok 'there before: not all is gone' exits 1 pgusher cleanup two --yes --confirm two
+ok 'there before: says what stays, with its SQL' sh -c 'grep -q "cleaned up, except for .*content:two" "$1" && grep -q "next .*DROP DATABASE \"two\"" "$1"' sh "$WORK/two.out"
+ok 'there before: nothing on the source' is "$(value a shop 'SELECT count(*) FROM pg_replication_slots')" 0
+ok 'there before: a second time, it is there still' exits 1 pgusher cleanup two --yes --confirm two
+ok 'there before: a second time, says so' says two 'what was copied into the target database two is still there'
+ok 'there before: a second time, how' says two 'DROP DATABASE "two"'
+lab psql b postgres -q -c 'DROP DATABASE two'
+ok 'there before: it was dropped' exits 0 pgusher cleanup two --yes --confirm two
+ok 'there before: then nothing is left' says two 'nothing is left: looked in'
+
 # a dump: its file, its sessions, its processes
 METHOD=dump
 lab psql b postgres -q -c 'DROP DATABASE IF EXISTS shop WITH (FORCE)' >/dev/null
