@@ -50,6 +50,7 @@ struct survey {
 	double wal_rate;            /* bytes/s that the source writes; -1: not known */
 	struct waldisk_reading wal_disk; /* subscription: free where it keeps its WAL; free_bytes -1: not known, where says why */
 	const struct model *unfinished; /* the attempt that did not end, or NULL: what it left is ours */
+	char *done;                 /* when and how this migration came to its good end before (former.h), or NULL */
 	struct strv target_addrs;   /* addresses seen by several connects to the target (stable route?) */
 	bool target_unstable;       /* they differed, or one was in recovery */
 };

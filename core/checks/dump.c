@@ -102,6 +102,18 @@ static void holds_ours(const struct survey *s, struct finding *f)
 	finding_print(&f->fix, "save what somebody needs first (pg_dump --table), or move it to another database; the database's name has to be typed before it is dropped");
 }
 
+/* Whoever starts it again may not know that it ended well, and that the target is in use since. */
+static void is_done(const struct survey *s, struct finding *f)
+{
+	char n[48];
+
+	finding_is(f, VERDICT_BLOCK, "this migration is done: the target database %s may be in use", s->m->end[SIDE_TARGET].dbname);
+	finding_print(&f->found, "%s; %s in it", s->done, fmt_things(n, sizeof n, DST(s)->n_user_objects, "object"));
+	finding_print(&f->needed, "nothing, when it is as it should be: pgusher verify compares both sides again");
+	finding_print(&f->why, "what was written to the target since is nowhere else");
+	finding_print(&f->fix, "only to migrate anew: choose another target; or drop this one with everything in it, which asks for its name");
+}
+
 void check_target_empty(const struct survey *s, struct finding *f)
 {
 	const struct facts *t = DST(s);
@@ -133,6 +145,8 @@ void check_target_empty(const struct survey *s, struct finding *f)
 		return;
 	}
 	finding_print(&f->fix, "choose another target; or drop it with everything in it, which asks for its name");
+	if (s->done)
+		is_done(s, f);
 	str_add(&sql, "DROP DATABASE ");
 	sql_ident(&sql, db);
 	if (t->version_num >= 130000)

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "checks/former.h"
 #include "checks/probes.h"
 #include "host/place.h"
 #include "host/process.h"
@@ -152,6 +153,7 @@ void survey_box_fini(struct survey_box *b)
 	tools_fini(&b->tools);
 	free(b->reason);
 	free(b->s.dump_dir);
+	free(b->s.done);
 	free(b->s.hop_where[0]);
 	free(b->s.hop_where[1]);
 	strv_fini(&b->s.target_addrs);
@@ -436,6 +438,7 @@ enum err_code gather(struct survey_box *b, const char *app, struct cancel *cance
 		else
 			rc = err_set(err, ERR_IO, "cannot start a thread");
 	}
+	b->s.done = former_done(b->s.m);
 	tools_find(&b->tools, b->s.m, cancel);
 	b->s.tools = &b->tools;
 	look_at_disk(&b->s, cancel);

@@ -49,6 +49,10 @@ ok 'guest: the table is there' is "$(value b shop 'SELECT i FROM guest')" 42
 ok 'guest: another name is no answer' exits 3 pgusher run guest --yes --confirm guest
 ok 'guest: the table is still there' is "$(value b shop 'SELECT i FROM guest')" 42
 ok 'guest: with the name typed it is made anew' exits 0 pgusher run guest --yes --confirm shop
+ok 'done: run again, it is not begun anew' exits 3 pgusher run guest --yes
+ok 'done: first of all it says that it is done' sh -c 'grep "BLOCK" "$1" | head -n 1 | grep -q "this migration is done: the target database shop may be in use"' sh "$WORK/guest.out"
+ok 'done: when, and that it was proven' sh -c 'grep -qE "found +20..-.*: done, and proven equal" "$1"' sh "$WORK/guest.out"
+ok 'done: what compares again' says guest 'pgusher verify compares both sides again'
 ok 'guest: and holds what the source has' is "$(value b shop "SELECT to_regclass('guest') IS NULL")" t
 
 # what an earlier process saw still counts, and what is done is nobody's leftover
