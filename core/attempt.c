@@ -18,6 +18,8 @@
 #include "method/takenup.h"
 #include "method/rewritten.h"
 #include "method/work.h"
+#include "pg/logical.h"
+#include "pg/phase.h"
 #include "watch/watch.h"
 
 /* What goes on when the attempt has ended well, and holds WAL on the source. */
@@ -378,6 +380,34 @@ enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct 
 	return rc;
 }
 
+/* Which way changes travel now; false: nothing follows. */
+static bool link_now(const struct attempt *a, struct link *l)
+{
+	const struct facts *src = a->survey->facts[SIDE_SOURCE];
+	bool back = src && a->m->sub.publication && phase_in(src, a->m->sub.publication) == PHASE_CUT_OVER;
+
+	if (!follows(a->m))
+		return false;
+	(back ? link_back : link_forward)(l, a->m);
+	const struct facts *to = a->survey->facts[l->to];
+	char *quoted = xasprintf("\"%s\"", l->subscription); /* facts have it as SQL wants it */
+	bool there = false;
+	for (size_t i = 0; to && i < to->n_objects; i++)
+		there |= str_eq(to->objects[i].kind, "subscription") && (str_eq(to->objects[i].name, l->subscription) || str_eq(to->objects[i].name, quoted));
+	free(quoted);
+	return there;
+}
+
+/* Two servers are read at two moments: what is on its way between them is no loss. */
+static void say_lag(const struct attempt *a, struct err *err)
+{
+	struct link l;
+
+	if (link_now(a, &l))
+		(void)err_hint(err, "the %s follows the %s: what was written meanwhile is on its way, and differs by nature. What differs while nobody writes is a real difference: pgusher watch says how far behind it is, pgusher %s compares behind its fence",
+			       side_name(l.to), side_name(l.from), l.back ? "rollback" : "cutover");
+}
+
 enum err_code attempt_verify(struct attempt *a, struct err *err)
 {
 	struct plan *p = plan_new("verify");
@@ -394,6 +424,8 @@ enum err_code attempt_verify(struct attempt *a, struct err *err)
 		free(dir);
 	}
 	run_release(&r, rc == ERR_CANCELLED);
+	if (rc == ERR_DIFFERS)
+		say_lag(a, err);
 	if (rc == ERR_OK || rc == ERR_DIFFERS)
 		compared_write(a->m, &a->sink->live.proofs);
 	plan_free(p);

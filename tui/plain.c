@@ -15,6 +15,7 @@
 #include "journal/live.h"
 #include "journal/model.h"
 #include "journal/report_md.h"
+#include "journal/standing.h"
 #include "plan/plan.h"
 #include "signals.h"
 #include "watch/sample.h"
@@ -455,12 +456,14 @@ static void say_state(const struct migration *mig, const struct model *m)
 
 	for (size_t i = 0; i < m->left.n; i++)
 		follows |= !m->left.v[i].removed && str_starts(m->left.v[i].last->id, "subscription:");
-	if (!m->end)
-		(void)printf("%s: interrupted: it can be taken up again, or cleaned up\n", mig->name);
+	char *how = m->end ? NULL : standing_interrupted(m);
+	if (how)
+		(void)printf("%s: %s\n", mig->name, how);
 	else if (model_not_begun(m->end))
 		(void)printf("%s: %s%s\n", mig->name, follows ? "the target follows the source; the last try was " : "", text);
 	else
 		(void)printf("%s: %s, %s\n", mig->name, state_name(m->end->state), text);
+	free(how);
 }
 
 static int do_status(struct plain *p)
@@ -505,6 +508,10 @@ static int do_status(struct plain *p)
 				const struct event *left = p->model.left.v[i].last;
 				(void)printf("  left       %s%s%s\n", left->id, left->title ? ": " : "", left->title ? left->title : "");
 			}
+		char *next = held ? NULL : standing_next(&p->model, p->m->ini_path);
+		if (next)
+			(void)printf("  next       %s\n", next);
+		free(next);
 	}
 	free(dir);
 	return held ? EXIT_DONE : model_unfinished(&p->model) ? EXIT_STOPPED : EXIT_DONE;

@@ -28,6 +28,13 @@ ini case a shop b shop
 printf '[cutover]\nreverse = no\n' >>"$WORK/case.ini"
 
 fresh
+# rows on their way are no loss, and not to be taken for one
+value b shop 'ALTER SUBSCRIPTION pgusher_case DISABLE' >/dev/null
+value a shop 'DELETE FROM big_wide WHERE id = (SELECT min(id) FROM big_wide)' >/dev/null
+ok 'a row on its way: verify differs' exits 1 pgusher verify case
+ok 'a row on its way: by nature' says case 'the target follows the source: what was written meanwhile is on its way, and differs by nature'
+ok 'a row on its way: what compares' says case 'pgusher cutover compares behind its fence'
+value b shop 'ALTER SUBSCRIPTION pgusher_case ENABLE' >/dev/null
 ok 'it asks first' exits 3 pgusher cleanup case
 ok 'the list: the slot with its age and what it keeps' sh -c 'grep -qE "slot.*\([0-9.]+ (ms|s) old, keeps .* of WAL, read by pid [0-9]+\): SELECT pg_drop_replication_slot" "$1"' sh "$WORK/case.out"
 ok 'the list: the subscription' sh -c 'grep -qE "subscription.* old, enabled\): " "$1"' sh "$WORK/case.out"
@@ -143,6 +150,8 @@ kill_copying() {
 	wait $pid 2>/dev/null
 }
 kill_copying
+ok 'there before: status says that it was interrupted' exits 5 pgusher status two
+ok 'there before: and the two commands' says two "pgusher run -c $WORK/two.ini goes on; pgusher cleanup -c $WORK/two.ini removes what it left"
 ok 'there before: asks first' exits 3 pgusher cleanup two
 ok 'there before: what is not removed, and how it is' sh -c 'grep -q "NOT removed: unfinished content of the target database two .*By hand, when nothing in it is needed: DROP DATABASE \"two\"" "$1"' sh "$WORK/two.out"
 ok 'there before: not all is gone' exits 1 pgusher cleanup two --yes --confirm two

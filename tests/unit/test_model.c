@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "journal/model.h"
+#include "journal/standing.h"
 
 static struct model m;
 
@@ -418,6 +419,44 @@ static void test_many_proofs(void **state)
 	assert_null(model_find(&m.proofs, "public.some_longer_table_name_10000"));
 }
 
+static void says(char *text, const char *part)
+{
+	assert_non_null(text);
+	if (!strstr(text, part))
+		fail_msg("no '%s': %s", part, text);
+	free(text);
+}
+
+static void begins(const char *what)
+{
+	struct event *e = event_new(EV_BEGIN, "x");
+
+	xreplace(&e->sql, what);
+	model_apply(&m, e);
+}
+
+static void test_how_it_stands(void **state)
+{
+	(void)state;
+	assert_null(standing_next(&m, NULL));
+	begins("dump");
+	says(standing_interrupted(&m), "can be taken up again");
+	says(standing_next(&m, "a.ini"), "pgusher run -c a.ini goes on; pgusher cleanup -c a.ini removes");
+	begins("cutover");
+	says(standing_interrupted(&m), "interrupted during a cutover");
+	says(standing_next(&m, NULL), "pgusher cutover --abort makes");
+	apply(EV_LEFT, "closed:source", ST_NONE);
+	says(standing_interrupted(&m), "the target is the primary; pgusher cutover again finishes");
+	says(standing_next(&m, NULL), "pgusher cutover finishes it");
+	begins("rollback"); /* the old source is closed until its own hand-over */
+	apply(EV_LEFT, "closed:source", ST_NONE);
+	says(standing_interrupted(&m), "interrupted during a rollback");
+	apply(EV_LEFT, "closed:target", ST_NONE);
+	says(standing_interrupted(&m), "the source is the primary; pgusher rollback again finishes");
+	apply(EV_END, "x", ST_DONE);
+	assert_null(standing_next(&m, NULL));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -427,7 +466,7 @@ int main(void)
 		TEST(test_progress_of_nothing), TEST(test_progress_without_a_plan), TEST(test_begin_forgets_the_attempt_only),
 		TEST(test_resume_keeps_the_attempt), TEST(test_a_good_end_leaves_nothing_to_clean), TEST(test_story_is_taken),
 		TEST(test_unfinished), TEST(test_left), TEST(test_gate), TEST(test_busy), TEST(test_hops),
-		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs),
+		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands),
 	};
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

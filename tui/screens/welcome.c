@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "journal/journal.h"
+#include "journal/standing.h"
 #include "settings.h"
 #include "screens/closed.h"
 #include "wizard_in.h"
@@ -61,6 +62,14 @@ static void open_found(struct wizard *w)
 	}
 }
 
+static char *interrupted(const struct model *story)
+{
+	char *how = standing_interrupted(story), *text = xasprintf("It was %s.", how);
+
+	free(how);
+	return text;
+}
+
 /* How far the migration of these settings came, as its journal here says. Caller frees. */
 static char *how_it_stands(const char *path)
 {
@@ -85,7 +94,7 @@ static char *how_it_stands(const char *path)
 			text = xstrdup("Nothing has been run with these settings yet.");
 		else if (!(text = model_closed_says(&story)))
 			text = story.end ? xasprintf("The last attempt: %s", story.end->text ? story.end->text : state_name(story.end->state)) :
-			       xstrdup("It was interrupted: it can be taken up again, or cleaned up.");
+			       interrupted(&story);
 		free(journal);
 		free(dir);
 	}

@@ -1,0 +1,44 @@
+#include "journal/standing.h"
+
+#include <stdlib.h>
+
+#include "base/str.h"
+
+/* What the attempt was, as its begin says (method/cutover.h): a cutover, a rollback and a finalize are attempts of their own. */
+static bool is(const struct model *m, const char *what)
+{
+	return m->begin && str_eq(m->begin->sql, what);
+}
+
+/* A side is written down as closed on purpose only when the other one is the primary: nothing takes that back but a rollback. */
+static const char *handed_to(const struct model *m)
+{
+	const char *closed = is(m, "cutover") ? "closed:source" : is(m, "rollback") ? "closed:target" : NULL;
+	const struct model_item *it = closed ? model_find(&m->left, closed) : NULL;
+
+	return !it || it->removed ? NULL : is(m, "cutover") ? "target" : "source";
+}
+
+char *standing_interrupted(const struct model *m)
+{
+	const char *primary = handed_to(m);
+
+	if (primary)
+		return xasprintf("interrupted after its hand-over: the %s is the primary; pgusher %s again finishes what follows", primary, m->begin->sql);
+	if (is(m, "cutover") || is(m, "rollback") || is(m, "finalize"))
+		return xasprintf("interrupted during a %s", m->begin->sql);
+	return xstrdup("interrupted: it can be taken up again, or cleaned up");
+}
+
+char *standing_next(const struct model *m, const char *file)
+{
+	const char *c = file ? " -c " : "", *f = file ? file : "";
+
+	if (!model_unfinished(m))
+		return NULL;
+	if (is(m, "finalize") || handed_to(m))
+		return xasprintf("pgusher %s%s%s finishes it", m->begin->sql, c, f);
+	if (is(m, "cutover") || is(m, "rollback"))
+		return xasprintf("pgusher %s%s%s begins it again; pgusher %s --abort%s%s makes everything as it was before it", m->begin->sql, c, f, m->begin->sql, c, f);
+	return xasprintf("pgusher run%s%s goes on; pgusher cleanup%s%s removes what it left", c, f, c, f);
+}
