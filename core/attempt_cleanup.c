@@ -138,7 +138,9 @@ static enum err_code content_stays(struct attempt *a, struct err *err)
 	struct run r;
 
 	model_init(&seen);
-	bool said = model_load(&seen, path, &look) == ERR_OK && seen.end && str_starts(seen.end->text ? seen.end->text : "", EXCEPT) && strstr(seen.end->text, "content:");
+	bool read = model_load(&seen, path, &look) == ERR_OK;
+	const char *last = read && seen.end ? seen.end->text : NULL;
+	bool said = last && str_starts(last, EXCEPT) && strstr(last, "content:");
 	if (said) {
 		char *how = cleanup_by_hand(a->m);
 		attempt_init_run(&r, a, none, NULL, id);
