@@ -146,7 +146,7 @@ static enum err_code give_up(struct run *r, const struct link *l, const struct f
 	err_set(err, ERR_TIMEOUT, "no apply worker has stayed on the %s for a minute, and nothing moved%s%.150s", side_name(l->to), words.message[0] ? ": " : "", words.message);
 	if (words.message[0])
 		return err_hint(err, "put that right on the %s and start again: it goes on from here", side_name(l->to));
-	return err_hint(err, "the log of that server says why (%.120s); put it right and start again: it goes on from here", words.where[0] ? words.where : "not readable from here");
+	return err_hint(err, "the log of that server says why, and it cannot be read from here; put it right there and start again: it goes on from here");
 }
 
 /* From now on the target is the product: only what makes it follow is still to be removed some day. */
