@@ -132,7 +132,7 @@ static void hint_passfile(PGconn *conn, struct err *err)
 	for (PQconninfoOption *o = all; o && o->keyword; o++)
 		if (strcmp(o->keyword, "passfile") == 0)
 			path = o->val;
-	if (str_empty(path)) {
+	if (!path || !*path) {
 		(void)err_hint(err, "type it on the wizard's server screens, or give it in PGPASSWORD or a password file");
 	} else if (stat(path, &st) < 0 || access(path, R_OK) < 0) {
 		if (errno == ENOENT && str_ends(path, "/.pgpass")) /* nobody named it */
