@@ -97,7 +97,7 @@ static void holds_ours(const struct survey *s, struct finding *f)
 	if (f->names.n == 0)
 		return;
 	finding_is(f, VERDICT_WARN, "the target database holds more than the interrupted attempt restored");
-	finding_print(&f->found, "%s; not on the source, so somebody else's", n);
+	finding_print(&f->found, "%s, %zu of them not on the source, so somebody else's", n, f->names.n);
 	finding_print(&f->why, "when the plan makes the database anew, they go with it, and are nowhere else");
 	finding_print(&f->fix, "save what somebody needs first (pg_dump --table), or move it to another database; the database's name has to be typed before it is dropped");
 }

@@ -28,7 +28,7 @@ static void ask(struct step *st, const struct migration *m, const struct strv *n
 	if (!ours)
 		str_addf(&text, "%sIt was empty when this migration began; everything %s came from the interrupted restore, unless somebody else wrote to it since.",
 			 text.len ? "\n" : "", names->n > 0 ? "else" : "in it");
-	(void)step_hold(st, names->n > 0 ? "The target database holds what is not of this migration; drop it with everything in it?"
+	(void)step_hold(st, names->n > 0 ? "Drop the database, and what somebody else has in it?"
 					 : "The target database was there before; drop it with its half-restored content?",
 			str_text(&text), m->end[SIDE_TARGET].dbname);
 	str_fini(&text);
