@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "method/patient.h"
 #include "pg/choice.h"
 
 #define LOOK_MS 120000
@@ -356,8 +357,16 @@ enum err_code same_prove(struct run *r, struct err *err)
 {
 	struct objects o;
 	struct err why = {0};
+	struct patience p = PATIENCE;
 	enum err_code rc = same_look(r, &o, &why);
 
+	while (rc == ERR_LOST && !r->cutover) { /* a session that was idle meanwhile, and whose connection broke unseen */
+		bool source = r->control[SIDE_SOURCE] && !session_alive(r->control[SIDE_SOURCE]);
+		if (!patient_again(r, source ? SIDE_SOURCE : SIDE_TARGET, &p, "what the objects are like", &why))
+			break;
+		objects_fini(&o);
+		rc = same_look(r, &o, &why);
+	}
 	if (rc == ERR_OK) {
 		same_say(r, &o);
 	} else {
