@@ -37,7 +37,7 @@ ok 'source away: says which try that is' until_true 60 seen case '(3/5): connect
 tell accept
 ended
 ok 'source back: the preflight goes on by itself' is $status 0 case
-ok 'source back: nothing blocks' says case '0 block'
+ok 'source back: nothing blocks' says case 'nothing blocks, '
 
 refuse line2
 start case check --json
