@@ -42,10 +42,10 @@ static void of_leader(const struct watch_sample *s, const struct migration *m, s
 		return;
 	if (!s->timeline)
 		add(l, "leader", "same leader on the target", VERDICT_INFO, "the target is older than 10, or is no leader", "not readable");
-	else if (s->failed_over == GUARD_KEPT)
+	else if (s->failed_over == GUARD_KEPT && !(*s->failover && blind)) /* that a standby was synchronous is the servers' word, and up to a second old */
 		add(l, "leader", "same leader on the target", VERDICT_OK, "", "timeline %lld%s%s%s", (long long)s->timeline, *s->address ? " at " : "", s->address,
-		    *s->failover ? "; failed over, nothing lost" : "");
-	else if (s->failed_over == GUARD_UNPROVEN)
+		    *s->failover ? "; failed over, nothing known to be lost" : "");
+	else if (s->failed_over <= GUARD_UNPROVEN)
 		add(l, "leader", "same leader on the target", blind ? VERDICT_BLOCK : VERDICT_WARN,
 		    blind ? "compare both sides by pgusher verify, or let the cutover do it: [cutover] verify = checksum" : "the cutover compares every table; pgusher verify does it now", "%s", s->failover);
 	else

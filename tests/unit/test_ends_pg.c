@@ -4,13 +4,22 @@
 
 static struct migration m;
 static struct ends e;
+static struct endpoint own; /* what m began with */
 
 static void watch_ends(const char *dbname)
 {
 	migration_init(&m);
+	own = m.end[1];
 	m.end[1] = end[1]; /* looked at only */
 	m.end[1].dbname = (char *)dbname;
 	ends_init(&e, &m, APP, NULL);
+}
+
+static void over(void)
+{
+	ends_close(&e);
+	m.end[1] = own;
+	migration_fini(&m);
 }
 
 static void is_said(const struct err *err, const char *want)
@@ -43,7 +52,7 @@ static void test_put_right(void **state)
 	e.patience[1].next_us = 0;
 	must(ends_connect(&e, SIDE_TARGET, &err), &err, "connect");
 	assert_int_equal(e.patience[1].tries, 0);
-	ends_close(&e);
+	over();
 	must(session_run(admin[1], drop, &err), &err, drop);
 	free(name);
 	free(create);
@@ -69,7 +78,7 @@ static void test_password(void **state)
 	assert_int_equal(ends_connect(&e, SIDE_TARGET, &err), ERR_AUTH); /* never by itself */
 	ends_anew(&e, SIDE_TARGET);
 	must(ends_connect(&e, SIDE_TARGET, &err), &err, "connect");
-	ends_close(&e);
+	over();
 }
 
 static void test_no_way(void **state)
@@ -84,7 +93,7 @@ static void test_no_way(void **state)
 	assert_int_equal(ends_kind(&e, SIDE_TARGET, &err), AWAY_SILENT);
 	e.no_way[1] = (struct err){0};
 	must(ends_connect(&e, SIDE_TARGET, &err), &err, "connect");
-	ends_close(&e);
+	over();
 }
 
 int main(void)
