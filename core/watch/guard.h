@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 enum guard_word {
-	GUARD_KEPT,     /* nothing that was confirmed is missing, as far as is known */
+	GUARD_KEPT,     /* nothing that was confirmed is missing, as far as is known: a worker whose postmaster was killed before it confirms
+			   without its synchronous standby (10 to 18, SyncRepWaitForLSN), and only a comparison shows that */
 	GUARD_UNPROVEN, /* another leader; what was confirmed in the last moment before may be missing */
 	GUARD_LOST,     /* it is missing */
 	GUARD_OTHER,    /* another cluster answers */

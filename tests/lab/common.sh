@@ -126,10 +126,13 @@ no_pids_in() { [ -z "$(pids_in "$1")" ]; }
 # A dead process that nobody has reaped yet counts as gone.
 gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 
-# Ends every process of a folder at once, as a power cut would.
+# Ends every process of a folder at once, as a power cut would: stopped first, as a worker that outlives its postmaster by a moment waits
+# for no synchronous standby any more, and confirms what only the dead server has.
 kill_in() {
 	local pids
 	pids=$(pids_in "$1")
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill -STOP $pids 2>/dev/null || true
 	# shellcheck disable=SC2086
 	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
 	until_true 10 no_pids_in "$1" || die "processes in $1 do not end: $(pids_in "$1" | tr '\n' ' ')"
