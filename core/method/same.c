@@ -12,59 +12,29 @@
 
 /* ---- looking ---- */
 
-static void array_add(struct str *s, const char *text)
-{
-	str_add(s, s->len ? ",\"" : "{\"");
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			str_addc(s, '\\');
-		str_addc(s, *text);
-	}
-	str_addc(s, '"');
-}
-
-static char *array_take(struct str *s)
-{
-	str_addc(s, s->len ? '}' : '{');
-	if (s->len == 1)
-		str_addc(s, '}');
-	return str_take(s);
-}
-
-static char *array_of(const struct strv *v)
-{
-	struct str s = {0};
-
-	for (size_t i = 0; i < v->n; i++)
-		array_add(&s, v->v[i]);
-	return array_take(&s);
-}
-
 /* Tables that were not chosen, and what hangs on them. */
 static char *left_out(const struct facts *src)
 {
-	struct str s = {0};
+	struct strv names = {0};
 
 	for (size_t i = 0; src && i < src->n_tables; i++) {
 		char *name = src->tables[i].left_out ? object_name(src->tables[i].schema, src->tables[i].name) : NULL;
 		if (name)
-			array_add(&s, name);
-		free(name);
+			strv_take(&names, name);
 	}
 	for (size_t i = 0; src && i < src->n_objects; i++) {
 		const struct fact_object *o = &src->objects[i];
 		char *schema, *part;
 		if (!str_eq(o->kind, "view of left out") && !str_eq(o->kind, "sequence of left out"))
 			continue;
-		if (choice_split(o->name, &schema, &part)) {
-			char *name = object_name(schema, part);
-			array_add(&s, name);
-			free(name);
-		}
+		if (choice_split(o->name, &schema, &part))
+			strv_take(&names, object_name(schema, part));
 		free(schema);
 		free(part);
 	}
-	return array_take(&s);
+	char *list = sql_array(&names);
+	strv_fini(&names);
+	return list;
 }
 
 /* A view is read only when its tables can be: whoever holds one keeps nobody waiting for long. */
@@ -93,7 +63,7 @@ enum err_code same_look(struct run *r, struct objects *out, struct err *err)
 	}
 	if (rc != ERR_OK)
 		return rc;
-	char *in = array_of(&m->dump.schemas), *without = array_of(&m->dump.exclude_schemas), *out_of = left_out(r->facts[SIDE_SOURCE]);
+	char *in = sql_array(&m->dump.schemas), *without = sql_array(&m->dump.exclude_schemas), *out_of = left_out(r->facts[SIDE_SOURCE]);
 	struct object_scope one = {.schemas = in, .without = without, .left_out = out_of};
 	const struct object_scope scope[2] = {one, one};
 	/* what follows the source is filled at the cutover; what was made by hand was made for whom its maker chose */

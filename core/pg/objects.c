@@ -153,19 +153,6 @@ static bool step(struct walk *w, int row[2])
 	return true;
 }
 
-static void array_add(struct str *s, const char *kind, const char *name)
-{
-	str_add(s, s->len ? ",\"" : "{\"");
-	str_add(s, kind);
-	str_addc(s, ' ');
-	for (; *name; name++) {
-		if (*name == '"' || *name == '\\')
-			str_addc(s, '\\');
-		str_addc(s, *name);
-	}
-	str_addc(s, '"');
-}
-
 /* ---- the three steps ---- */
 
 static int row_of(const PGresult *r, int kind)
@@ -194,7 +181,7 @@ static unsigned compare_sums(PGresult *const res[2], unsigned kinds, struct obje
 }
 
 /* Which objects of them differ, as an array. */
-static size_t compare_hashes(PGresult *const res[2], struct objects *o, struct str *names)
+static size_t compare_hashes(PGresult *const res[2], struct objects *o, struct strv *names)
 {
 	struct walk w = {.res = res};
 	size_t n = 0;
@@ -206,12 +193,10 @@ static size_t compare_hashes(PGresult *const res[2], struct objects *o, struct s
 		if (w.c == 0 && str_eq(cell(res[0], row[0], 2), cell(res[1], row[1], 2)))
 			o->same[cell_i64(r, at, 0)]++;
 		else if (n++ < READ_AT_MOST)
-			array_add(names, cell(r, at, 0), cell(r, at, 1));
+			strv_addf(names, "%s %s", cell(r, at, 0), cell(r, at, 1));
 		else
 			o->unread++;
 	}
-	if (n > 0)
-		str_addc(names, '}');
 	return n;
 }
 
@@ -282,7 +267,7 @@ enum err_code objects_compare(struct session *src, struct session *dst, const st
 {
 	struct asking a = {.end = {src, dst}, .scope = scope, .flags = flags, .version = {session_version(src), session_version(dst)}, .timeout_ms = timeout_ms};
 	PGresult *res[2] = {NULL, NULL};
-	struct str names = {0};
+	struct strv names = {0};
 
 	*out = (struct objects){.n_same = 0};
 	kinds &= flags & OBJECTS_NO_OWNERS ? ~(1U << OBJ_GRANT) : OBJ_ALL;
@@ -293,12 +278,14 @@ enum err_code objects_compare(struct session *src, struct session *dst, const st
 		rc = ask(&a, OBJ_HASHES, differ, NULL, res, err);
 	size_t n = differ && rc == ERR_OK ? compare_hashes(res, out, &names) : 0;
 	clear(res);
+	char *list = sql_array(&names);
 	if (n > 0)
-		rc = ask(&a, OBJ_DEFS, differ, str_text(&names), res, err);
+		rc = ask(&a, OBJ_DEFS, differ, list, res, err);
 	if (n > 0 && rc == ERR_OK)
 		rc = compare_defs(&a, res, out, err);
 	clear(res);
-	str_fini(&names);
+	free(list);
+	strv_fini(&names);
 	for (int k = 0; k < OBJ_KINDS; k++)
 		out->n_same += out->same[k];
 	return rc;

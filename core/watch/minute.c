@@ -138,16 +138,14 @@ struct minute *minute_begin(const struct migration *m, const char *app, bool fil
 {
 	struct minute *k = xcalloc(1, sizeof *k);
 
+	if (!cancel_init(&k->cancel)) {
+		free(k);
+		return NULL;
+	}
 	k->app = xstrdup(app);
 	k->filling = filling;
 	k->back = back;
 	migration_copy(&k->m, m);
-	if (!cancel_init(&k->cancel)) {
-		migration_fini(&k->m);
-		free(k->app);
-		free(k);
-		return NULL;
-	}
 	if (pthread_create(&k->thread, NULL, look_main, k) != 0) {
 		release(k);
 		return NULL;
