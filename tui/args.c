@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/argv.h"
 #include "base/str.h"
 
 static const struct { const char *name; enum verb verb; } verbs[] = {
@@ -101,6 +102,18 @@ enum err_code args_parse(struct args *a, int argc, char **argv, struct err *err)
 	return rc;
 }
 
+char *args_again(const struct args *a, const char *more)
+{
+	struct str s = {0};
+
+	str_addf(&s, "pgusher %s -c ", verbs[a->verb - VERB_CHECK].name);
+	argv_quote(&s, a->config);
+	str_addf(&s, "%s%s%s%s%s%s", a->thaw ? " --thaw" : "", a->rehearse ? " --rehearse" : "", a->abort ? " --abort" : "", a->max_outage ? " --max-outage " : "",
+		 a->max_outage ? a->max_outage : "", a->yes && !str_starts(more, "--yes") ? " --yes" : "");
+	str_addf(&s, " %s", more);
+	return str_take(&s);
+}
+
 void args_help(FILE *f)
 {
 	(void)fputs(
@@ -121,7 +134,7 @@ void args_help(FILE *f)
 		"\n"
 		"  -c, --config FILE   settings (pgusher --sample prints a commented one)\n"
 		"  -y, --yes           accept warnings of the preflight (which is written down)\n"
-		"      --confirm NAME  confirm what destroys something, by the database's name\n"
+		"      --confirm DB    confirm a cutover, a rollback or what removes something: DB is the target's database, whatever the command\n"
 		"      --json          one JSON object per line\n"
 		"      --check-config  only look whether FILE is right\n"
 		"      --theme NAME, --ascii   for the wizard\n"

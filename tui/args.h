@@ -16,6 +16,8 @@ struct args {
 
 /* Points into argv. ERR_USAGE. */
 enum err_code args_parse(struct args *a, int argc, char **argv, struct err *err);
+/* The same command line with this, so that it can be typed again; not for the wizard. Caller frees. */
+char *args_again(const struct args *a, const char *more);
 void args_help(FILE *f);
 
 #endif

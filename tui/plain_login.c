@@ -1,7 +1,9 @@
 /* Questions in plain mode that are answered beforehand, or by a password. Declared in plain_in.h. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/argv.h"
 #include "plain_in.h"
 #include "prompt.h"
 
@@ -37,19 +39,24 @@ bool plain_login_to_watch(struct engine *e, const struct watch_sample *s, bool o
 
 void plain_refused(const struct args *a, const struct event *e, bool key)
 {
-	const char *given = a->confirm;
-	char *text = NULL;
+	const char *mark = key ? strstr(e->id, "SHA256:") : NULL, *given = a->confirm;
+	char *more = mark ? xasprintf("--confirm %.*s", (int)strcspn(mark, " "), mark) : xstrdup("--yes");
 
-	if (key)
-		text = xstrdup("not accepted: start again with --confirm and the fingerprint (SHA256:...), when it is the right one");
-	else if (e->sql && given)
-		text = xasprintf("not confirmed: --confirm %s does not name what this is about; start again with --confirm %s", given, e->sql);
-	else if (e->sql && a->yes)
-		text = xasprintf("not confirmed: --yes is not enough for this; start again with --confirm %s", e->sql);
-	else if (e->sql)
-		text = xasprintf("not confirmed: start again with --confirm %s", e->sql);
-	else
-		text = xstrdup("not confirmed: start again with --yes");
+	if (!key && e->sql) {
+		struct str s = {0};
+		str_add(&s, "--confirm ");
+		argv_quote(&s, e->sql);
+		xreplace(&more, str_text(&s));
+		str_fini(&s);
+	}
+	const char *why = key			    ? "not accepted; when it is the right one"
+			  : e->sql && given	    ? "that is not the target's database; when it may be done"
+			  : e->sql && a->yes	    ? "--yes is not enough for this; when it may be done"
+			  : e->sql		    ? "the target's database has to be named; when it may be done"
+						    : "not confirmed; when it may be done";
+	char *again = args_again(a, more), *text = xasprintf("%s: %s", why, again);
 	plain_sub("next", text);
 	free(text);
+	free(again);
+	free(more);
 }

@@ -148,7 +148,7 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 	st->try_all = true; /* one side may be down */
 	if (way_back) { /* it was cut over */
 		str_add(&list, "\nThis is the way back: without it no rollback is possible, and the old source stays closed to writers. pgusher finalize removes it in good order.");
-		database = m->end[SIDE_SOURCE].dbname;
+		database = m->end[SIDE_TARGET].dbname;
 	}
 	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?"
 				     : kept > 0 ? "Remove all of this, except what is NOT removed?" : "Remove all of this?", str_text(&list), database);

@@ -195,7 +195,7 @@ static void hold_move(struct step *st, const struct migration *m, const struct l
 	char *from = endpoint_label(&m->end[l->from]), *to = endpoint_label(&m->end[l->to]);
 	char *text = xasprintf("%s (the %s): its writers wait, then are refused.\n%s (the %s) %s.", from, side_name(l->from), to, side_name(l->to), becomes);
 
-	(void)step_hold(st, question, text, m->end[l->from].dbname);
+	(void)step_hold(st, question, text, m->end[SIDE_TARGET].dbname);
 	free(text);
 	free(from);
 	free(to);
@@ -285,7 +285,7 @@ enum err_code finalize_plan(struct plan **out, const struct migration *m, const 
 		strv_take(&p->owned, flag);
 	char *what = what_goes(m);
 	if (left) /* else there is nothing to ask for */
-		(void)step_hold(st, ask, what, m->end[SIDE_SOURCE].dbname);
+		(void)step_hold(st, ask, what, m->end[SIDE_TARGET].dbname);
 	free(what);
 	if (left)
 		links_undo_sql(&sql, m, true);

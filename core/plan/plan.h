@@ -21,7 +21,7 @@ enum action_kind {
 	ACT_SQL,     /* one or more statements on `where` in dbname */
 	ACT_COMMAND, /* argv, or argv | pipe_to, on the host where the tools are */
 	ACT_WORK,    /* a named built-in; sql explains it (real statements where there are some, else -- comments) */
-	ACT_HOLD,    /* waits for the operator: title is the question, sql the explanation, confirm the word to type */
+	ACT_HOLD,    /* waits for the operator: title is the question, sql the explanation, confirm the word to type: one and the same everywhere, the target's database */
 };
 enum where { ON_SOURCE, ON_TARGET, HERE }; /* the first two equal enum side */
 enum parser { PARSE_NONE, PARSE_DUMP, PARSE_RESTORE, PARSE_VACUUM }; /* who reads the command's lines */

@@ -19,36 +19,39 @@ echo "\$PGUSHER_MOMENT \$PGUSHER_OLD_PORT \$PGUSHER_PORT" >>$WORK/calls
 [ ! -f $WORK/fails.\$PGUSHER_MOMENT ]
 SH
 chmod 755 "$WORK/told"
-ini both a shop b shop '[cutover]' 'fence = hook' '[hooks]' "before_fence = $WORK/told" "fence = $WORK/told" "unfence = $WORK/told" "hand_over = $WORK/told" \
+ini both a shop b moved '[cutover]' 'fence = hook' '[hooks]' "before_fence = $WORK/told" "fence = $WORK/told" "unfence = $WORK/told" "hand_over = $WORK/told" \
 	"after_hand_over = $WORK/told" "after_rollback = $WORK/told"
+database() { if [ "$1" = a ]; then echo shop; else echo moved; fi; } # the two have different names; the target's is the word for all that is confirmed
 A=$(get a PORT) B=$(get b PORT)
 calls() { tr '\n' ';' <"$WORK/calls"; : >"$WORK/calls"; }
 beside() { # SERVER: what replication does not carry
-	lab psql "$1" shop -At -c "SELECT md5(string_agg(x, ',' ORDER BY x)) FROM (SELECT id || v AS x FROM \"Кэш\" UNION ALL SELECT oid || encode(lo_get(oid), 'hex') FROM pg_largeobject_metadata) q"
+	lab psql "$1" "$(database "$1")" -At -c "SELECT md5(string_agg(x, ',' ORDER BY x)) FROM (SELECT id || v AS x FROM \"Кэш\" UNION ALL SELECT oid || encode(lo_get(oid), 'hex') FROM pg_largeobject_metadata) q"
 }
-writes() { lab psql "$1" shop -qc "INSERT INTO t VALUES ($2, 'w')"; }
+writes() { lab psql "$1" "$(database "$1")" -qc "INSERT INTO t VALUES ($2, 'w')"; }
 refuses() { ! writes "$1" 0; }
 ok 'the target follows' exits 0 pgusher run both --yes
 lab psql a shop -q -o /dev/null -c "UPDATE \"Кэш\" SET v = 'newer' WHERE id < 10" -c "SELECT lo_put(70001, 0, 'new'), lo_unlink(70002), lo_from_bytea(70004, 'more')"
 was=$(beside a)
-ok 'cut over' exits 0 pgusher cutover both --confirm shop
+ok 'a cutover: not by the name of the source' exits 3 pgusher cutover both --confirm shop
+ok 'a cutover: what to type instead' says both "pgusher cutover -c $WORK/both.ini --confirm moved"
+ok 'cut over' exits 0 pgusher cutover both --confirm moved
 ok 'cut over: unlogged tables and large objects are the same' test "$(beside b)" = "$was"
 ok 'cut over: each command, with the way it goes' test "$(calls)" = "before_fence $A $B;fence $A $B;hand_over $A $B;after_hand_over $A $B;"
-lab psql b shop -q -o /dev/null -c 'DELETE FROM "Кэш" WHERE id > 50' -c "INSERT INTO \"Кэш\" VALUES (1000, 'made on the target')" \
+lab psql b moved -q -o /dev/null -c 'DELETE FROM "Кэш" WHERE id > 50' -c "INSERT INTO \"Кэш\" VALUES (1000, 'made on the target')" \
 	-c "SELECT lo_put(70003, 0, 'STAYS'), lo_unlink(70004), lo_from_bytea(70005, repeat('big', 500000)::bytea)"
 now=$(beside b)
 ok 'something was done on the target' test "$now" != "$was"
 
 # the fence's command fails: taken back, and let go
 touch "$WORK/fails.fence"
-ok 'the fence of a rollback fails' exits 1 pgusher rollback both --confirm shop
+ok 'the fence of a rollback fails' exits 1 pgusher rollback both --confirm moved
 ok 'the fence of a rollback fails: let go again' test "$(calls)" = "before_fence $B $A;fence $B $A;unfence $A $B;"
 ok 'the fence of a rollback fails: the target is written to' writes b 201
 ok 'the fence of a rollback fails: the source refuses' refuses a
 rm "$WORK/fails.fence"
 # killed when the target is closed: the abort opens it, and lets go
 begun=$(grep -c . "$XDG_STATE_HOME/pgusher/both/journal.jsonl")
-"$PGUSHER" rollback -c "$WORK/both.ini" --confirm shop >"$WORK/both.out" 2>&1 </dev/null &
+"$PGUSHER" rollback -c "$WORK/both.ini" --confirm moved >"$WORK/both.out" 2>&1 </dev/null &
 pid=$!
 closed() { tail -n +"$((begun + 1))" "$XDG_STATE_HOME/pgusher/both/journal.jsonl" | grep '"state":"running","id":"sequences/1"' >/dev/null; }
 ok 'a rollback is killed, fenced' until_true 60 closed
@@ -61,13 +64,17 @@ ok 'killed: taken back' exits 0 pgusher rollback both --abort
 ok 'killed: let go' test "$(calls)" = "unfence $A $B;"
 ok 'killed: the target is written to' until_true 15 writes b 202
 
-ok 'rolled back' exits 0 pgusher rollback both --confirm shop
+ok 'a rollback: not by the name of the source' exits 3 pgusher rollback both --max-outage 30 --confirm shop
+ok 'a rollback: what to type instead' says both "pgusher rollback -c $WORK/both.ini --max-outage 30 --confirm moved"
+ok 'rolled back' exits 0 pgusher rollback both --confirm moved
 ok 'rolled back: unlogged tables and large objects came back' test "$(beside a)" = "$now"
 ok 'rolled back: each command, with the way it goes' test "$(calls)" = "before_fence $B $A;fence $B $A;hand_over $B $A;after_rollback $B $A;"
 ok 'rolled back: all rows' test "$(lab psql a shop -At -c 'SELECT count(*) FROM t')" = 102
 ok 'rolled back: the source is written to' writes a 203
 ok 'rolled back: the target refuses' refuses b
-ok 'finalized' exits 0 pgusher finalize both --confirm shop
+ok 'finalize: --yes is not enough' exits 3 pgusher finalize both --yes
+ok 'finalize: what to type' says both "pgusher finalize -c $WORK/both.ini --yes --confirm moved"
+ok 'finalized' exits 0 pgusher finalize both --confirm moved
 ok 'no session left' no_leftovers a
 ok 'no session left there' no_leftovers b
 exit $bad
