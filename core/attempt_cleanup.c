@@ -6,8 +6,8 @@
 #include "attempt.h"
 #include "attempt_in.h"
 #include "base/str.h"
-#include "method/cleanup.h"
-#include "method/found.h"
+#include "cutover/cleanup.h"
+#include "cutover/found.h"
 #include "method/run.h"
 #include "method/work.h"
 

@@ -2,10 +2,10 @@
 #include <stdlib.h>
 
 #include "attempt_in.h"
-#include "method/cutover.h"
-#include "method/hook.h"
-#include "method/may.h"
-#include "method/rehearse.h"
+#include "cutover/cutover.h"
+#include "cutover/hook.h"
+#include "cutover/may.h"
+#include "cutover/rehearse.h"
 
 /* What is begun, and how its end is told. */
 struct move {
@@ -96,6 +96,7 @@ static enum err_code move(struct attempt *a, struct plan *p, const struct model 
 		rc = attempt_announce(a, p, err);
 	if (rc == ERR_OK) {
 		attempt_init_run(&r, a, p, seen, id);
+		r.judge = cutover_judge;
 		rc = run_plan(&r, err);
 		if (rc != ERR_OK && a->sink->broken.code != ERR_OK)
 			rc = (*err = a->sink->broken).code;

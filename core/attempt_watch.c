@@ -5,9 +5,9 @@
 
 #include "attempt_in.h"
 #include "base/clock.h"
+#include "cutover/cutover.h"
+#include "cutover/hook.h"
 #include "host/waldisk.h"
-#include "method/cutover.h"
-#include "method/hook.h"
 #include "pg/patience.h"
 #include "watch/crossing.h"
 #include "watch/watch.h"

@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-/* What the attempt was, as its begin says (method/cutover.h): a cutover, a rollback and a finalize are attempts of their own. */
+/* What the attempt was, as its begin says (cutover/cutover.h): a cutover, a rollback and a finalize are attempts of their own. */
 static bool is(const struct model *m, const char *what)
 {
 	return m->begin && str_eq(m->begin->sql, what);

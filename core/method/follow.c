@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "method/cutover.h"
-#include "method/found.h"
 #include "method/patient.h"
 #include "method/replication.h"
 #include "pg/logical.h"
@@ -456,7 +454,7 @@ enum err_code work_adopt(struct run *r, const void *arg, struct err *err)
 	struct session *s;
 	PGresult *res;
 
-	if (cutover_handed(r)) /* it is gone, on purpose */
+	if (r->handed) /* it is gone, on purpose */
 		return ERR_OK;
 	enum err_code rc = run_session(r, SIDE_TARGET, NULL, &s, err);
 	if (rc == ERR_OK)

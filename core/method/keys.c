@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "method/cutover.h"
-
 #define TRIES 30 /* of a lock that the apply worker holds */
 
 #define LOCKED_HINT "somebody holds the table on the target for long (pg_locks, pg_stat_activity): end that, then the same again brings the rest back"
@@ -170,7 +168,7 @@ enum err_code work_keys_back(struct run *r, const void *arg, struct err *err)
 	PGresult *res = NULL;
 
 	(void)arg;
-	if (cutover_handed(r))
+	if (r->handed)
 		return ERR_OK;
 	enum err_code rc = lacking(r, &dst, &res, err);
 	for (int i = 0; rc == ERR_OK && i < PQntuples(res); i++)

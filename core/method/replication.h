@@ -47,14 +47,13 @@ enum err_code work_remember(struct run *r, const void *arg, struct err *err);
  */
 enum err_code work_adopt(struct run *r, const void *arg, struct err *err);
 
+/* What is written down of a removal that could not look: title of its EV_LEFT. */
+#define LEFT_MAYBE "not asked, may be there"
 /* Removal, by name (arg); what is not there is removed already. */
 enum err_code work_drop_subscription(struct run *r, const void *arg, struct err *err);
 enum err_code work_drop_slot(struct run *r, const void *arg, struct err *err);
 enum err_code work_drop_publication(struct run *r, const void *arg, struct err *err);
 enum err_code work_drop_replication_role(struct run *r, const void *arg, struct err *err);
-/* A side that a cutover or rollback closed and did not come to its hand-over is opened again, as its publication says. arg: not looked at */
-enum err_code work_thaw(struct run *r, const void *arg, struct err *err);
-enum err_code work_thaw_back(struct run *r, const void *arg, struct err *err);
 /* The same of the reverse link. */
 enum err_code work_drop_back_subscription(struct run *r, const void *arg, struct err *err);
 enum err_code work_drop_back_slot(struct run *r, const void *arg, struct err *err);

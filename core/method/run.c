@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "host/place.h"
-#include "method/cutover.h"
 #include "method/gauge.h"
 #include "method/patient.h"
 #include "method/rows.h"
@@ -270,7 +269,9 @@ static enum err_code run_action(struct run *r, const struct step *s, size_t i, s
 	enum err_code rc = r->emit(r->arg, e, err);
 	if (rc != ERR_OK)
 		return rc;
-	rc = cutover_judge(r, do_action(r, s, i, &rows, err), err);
+	rc = do_action(r, s, i, &rows, err);
+	if (r->judge)
+		rc = r->judge(r, rc, err);
 	for (int side = 0; side < 2 && rc != ERR_OK && rc != ERR_CANCELLED && rc != ERR_DIFFERS && rc != ERR_BLOCKED; side++)
 		if (r->facts[side])
 			rc = r->blame(r->arg, (enum side)side, err);
@@ -476,7 +477,6 @@ void run_release(struct run *r, bool sweep)
 {
 	struct err err;
 
-	(void)cutover_settle(r);
 	if (r->job) {
 		if (sweep)
 			cancel_raise(r->cancel);

@@ -42,6 +42,8 @@ struct run {
 	char *(*told)(void *arg, const char *id);
 	/* Whether somebody looks at the list of the subscription's tables just now (EV_TABLES). */
 	bool (*listing)(void *arg);
+	/* An action failed while a cutover is on: whether that is for its time; NULL: none is. Returns err->code. */
+	enum err_code (*judge)(struct run *r, enum err_code rc, struct err *err);
 	void *arg;
 
 	/* its own */
@@ -57,7 +59,8 @@ struct run {
 	struct str kept;         /* standard output of the last command that keeps it */
 	struct secret replication_password; /* of the role that the subscription logs in as; only here and in the target's catalogue */
 	struct gauge *gauge;
-	struct cutover *cutover; /* while one is on; NULL */
+	struct cutover *cutover; /* while one is on (core/cutover); NULL */
+	bool handed;            /* a cutover or rollback came to its hand-over: nothing of it is taken back, nothing before it is done again */
 	bool undoing;            /* something is being put right: a journal that cannot be written must not stop that */
 	struct rehearsal *rehearsal; /* while one is on; one block of memory, or NULL */
 	bool in_vain[2];        /* a side was waited for, and did not come back: not waited for again (patient.h) */
@@ -71,7 +74,7 @@ struct run {
 
 /* Runs the plan from where `seen` says it stands. After an error or cancel everything held is let go. */
 enum err_code run_plan(struct run *r, struct err *err);
-/* Cancels and frees all that is held; sessions of this attempt still on a server are ended. */
+/* Cancels and frees all that is held (a cutover is settled before: cutover/cutover.h); sessions of this attempt still on a server are ended. */
 void run_release(struct run *r, bool sweep);
 
 /* Ends the sessions of an application_name on a server, and waits until they are gone. False: it could not be asked. */

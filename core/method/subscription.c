@@ -308,24 +308,3 @@ enum err_code subscription_adopt_plan(struct plan **out, const struct migration 
 	*out = p;
 	return ERR_OK;
 }
-
-struct action *subscription_remove(struct step *st, const char *left_id, const char *name)
-{
-	static const struct { const char *prefix, *title; enum where where; work_fn *fn; } kinds[] = {
-		{"freeze:", "open the source again, unless it was cut over", ON_SOURCE, work_thaw},
-		{"back-freeze:", "open the target again, unless it was rolled back", ON_TARGET, work_thaw_back},
-		{"subscription:", "remove the subscription", ON_TARGET, work_drop_subscription},
-		{"slot:", "remove the slot", ON_SOURCE, work_drop_slot},
-		{"publication:", "remove the publication", ON_SOURCE, work_drop_publication},
-		{"replication-role:", "remove the subscription's role", ON_SOURCE, work_drop_replication_role},
-		{"back-subscription:", "remove the reverse link's subscription", ON_SOURCE, work_drop_back_subscription},
-		{"back-slot:", "remove the reverse link's slot", ON_TARGET, work_drop_back_slot},
-		{"back-publication:", "remove the reverse link's publication", ON_TARGET, work_drop_back_publication},
-		{"back-role:", "remove the reverse link's role", ON_TARGET, work_drop_back_role},
-	};
-
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (str_starts(left_id, kinds[i].prefix))
-			return step_work(st, kinds[i].where, kinds[i].title, kinds[i].fn, name, NULL);
-	return NULL;
-}

@@ -22,8 +22,6 @@ void subscription_target(struct plan *p, const struct migration *m, const struct
 enum err_code subscription_adopt_plan(struct plan **out, const struct migration *m);
 /* Words for pg_dump: the tables that were not chosen, with their sequences and the views that read them. */
 void subscription_leave_out(const struct facts *src, struct strv *argv);
-/* What was left by an attempt, removed; NULL: not one of ours. name outlives the plan. */
-struct action *subscription_remove(struct step *st, const char *left_id, const char *name);
 
 /* What the walsender is told about the slot's snapshot. */
 const char *subscription_snapshot_word(const struct migration *m, int source_version);

@@ -2,7 +2,7 @@
 #define PGUSHER_PLAN_PLAN_H
 /*
  * plan - what will be done: steps, each a list of actions. The plan screen, the exported script and the
- * executor (run.h) walk the same list; no command is spelled in a second place. Built by method/ from facts, then
+ * executor (run.h) walk the same list; no command is spelled in a second place. Built by method/ and cutover/ from facts, then
  * const: any thread may read it.
  *
  * Two kinds of placeholders may stand in sql and argv; they are filled when the action runs and never shown or

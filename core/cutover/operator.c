@@ -1,0 +1,195 @@
+#include "cutover/operator.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "cutover/cutover_in.h"
+#include "cutover/hook.h"
+
+#define HELD "the application's writers are held by the operator's command"
+
+/* ---- their fence ---- */
+
+static enum err_code work_fence(struct run *r, const void *arg, struct err *err)
+{
+	if (r->handed) /* the application writes on the new primary already */
+		return ERR_OK;
+	cutover_clock(r, true);
+	enum err_code rc = work_hook(r, arg, err);
+	cutover_part(r, "fence command");
+	return rc == ERR_OK ? cutover_in_time(r, err) : rc;
+}
+
+void operator_fence_plan(struct plan *p, const struct migration *m, const struct link *l)
+{
+	struct step *st = plan_step(p, "soft-fence", "let the writers wait", "The operator's command holds them back; the proofs look whether it does.");
+	struct action *a = hook_add(st, m, HOOK_FENCE, l->to);
+
+	if (!a)
+		return;
+	a->work = work_fence;
+	a->left_name = xstrdup(OPERATOR_FENCE);
+	a->left_what = xstrdup(HELD);
+	a->left_undo = hook_show(m, HOOK_UNFENCE, l->from);
+}
+
+static const struct event *left_in(const struct model *m, const char *id)
+{
+	const struct model_item *it = m ? model_find(&m->left, id) : NULL;
+
+	return it && !it->removed ? it->last : NULL;
+}
+
+/* As the journal knew it when we began, or as it is now, which counts. */
+static const struct event *left(const struct run *r, const char *id)
+{
+	if (r->live && model_find(&r->live->left, id))
+		return left_in(r->live, id);
+	return left_in(r->seen, id);
+}
+
+static void say_left(struct run *r, const char *id, const char *what, enum hook_moment undo, enum side to)
+{
+	struct event *e = event_new(EV_LEFT, id);
+
+	xreplace(&e->title, what);
+	xreplace(&e->text, where_name(HERE));
+	e->sql = hook_show(r->m, undo, to);
+	run_emit(r, e);
+}
+
+static void say_gone(struct run *r, const char *id)
+{
+	if (left(r, id))
+		run_emit(r, event_new(EV_REMOVED, id));
+}
+
+char *operator_to_point(const struct run *r)
+{
+	const struct event *e = left(r, OPERATOR_POINT);
+
+	return e ? xstrdup(e->sql) : NULL;
+}
+
+void operator_unfence(struct run *r, const struct link *l)
+{
+	struct err err = {0};
+
+	if (!left(r, OPERATOR_FENCE))
+		return;
+	if (hook_run(r, HOOK_UNFENCE, l->from, "taken back", NULL, &err) == ERR_OK)
+		say_gone(r, OPERATOR_FENCE);
+	else
+		run_note(r, "NOT LET GO", "the application may still be held: %s; run it by hand, or start pgusher cutover --abort", err.msg);
+}
+
+/* ---- their hand-over ---- */
+
+/* A command that failed midway may have pointed a part of the application there: what that wrote would be on the target alone. */
+static bool is_there(struct run *r, struct err *why)
+{
+	struct link b;
+	int64_t n;
+	char text[48];
+	struct err err = {0};
+
+	link_back(&b, r->m);
+	if (!r->cutover->back || cutover_written(r, &b, &n, &err) != ERR_OK || n == 0)
+		return false;
+	(void)err_hint(why, "the target has taken %s since the hand-over, so that nothing was taken back: see that all of the application points to it, or go back with pgusher rollback",
+		       fmt_things(text, sizeof text, n, "change"));
+	return true;
+}
+
+static void say_closed_for_now(struct run *r)
+{
+	const struct cutover *c = r->cutover;
+	char *name = cutover_left_name(r->m, &c->link);
+	struct event *e = event_new(EV_LEFT, name);
+	struct str undo = {0};
+
+	cutover_say_open(r, c->link.from);
+	event_text(&e->title, "the %s refuses writes", side_name(c->link.from));
+	xreplace(&e->text, side_name(c->link.from));
+	phase_setting_sql(&undo, r->m->end[c->link.from].dbname, c->before);
+	e->sql = str_take(&undo);
+	run_emit(r, e);
+	free(name);
+}
+
+/* The application is not there, the command says: the word is taken back, so that everything else is, too. */
+static enum err_code back_to_fenced(struct run *r, struct err *why)
+{
+	struct cutover *c = r->cutover;
+	struct session *s;
+	struct err err;
+
+	if (is_there(r, why))
+		return why->code;
+	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, &err);
+	if (rc == ERR_OK)
+		rc = phase_write(s, r->m, &c->link, PHASE_FENCED, c->before, &err);
+	if (rc != ERR_OK) {
+		run_note(r, "hand-over", "not taken back: %s", err.msg);
+		return why->code;
+	}
+	r->handed = false;
+	say_closed_for_now(r); /* until the rest is taken back */
+	say_gone(r, OPERATOR_POINT);
+	if (r->m->cut.fence == FENCE_HOOK) /* it does, still */
+		say_left(r, OPERATOR_FENCE, HELD, HOOK_UNFENCE, c->link.from);
+	return err_hint(why, "all was taken back; put the command right, try it by hand, then cut over again");
+}
+
+static enum err_code work_point(struct run *r, const void *arg, struct err *err)
+{
+	int64_t t0 = clock_mono_us();
+
+	say_gone(r, OPERATOR_FENCE); /* from here on the way is forward */
+	say_left(r, OPERATOR_POINT, "the application may not point to the new primary yet: its command did not end well", HOOK_HAND_OVER, r->cutover->link.to);
+	enum err_code rc = work_hook(r, arg, err);
+	if (rc == ERR_OK) {
+		say_gone(r, OPERATOR_POINT);
+		run_note(r, "pointed", "the application was pointed to the new primary within %lld ms, which the outage does not count", (long long)(clock_mono_us() - t0) / 1000);
+		return rc;
+	}
+	/*
+	 * Only the forward way has its word on the side that is closed; a command that was stopped may have done its work. Of a hand-over that an
+	 * earlier run did (no clock was begun here) the target has been in use since.
+	 */
+	if ((rc == ERR_CHILD || rc == ERR_IO) && !r->cutover->link.back && r->cutover->began_us)
+		return back_to_fenced(r, err);
+	return err_hint(err, "whether the application points to the new primary is not known, so that nothing was taken back: look, and run the command by hand, "
+			"or go back with pgusher rollback");
+}
+
+static void hold_text(const struct migration *m, const struct link *l, struct str *s)
+{
+	char *conninfo = endpoint_conninfo(&m->end[l->to], NULL, true);
+	struct endpoint app;
+
+	str_addf(s, "The new primary: %s\n", conninfo);
+	free(conninfo);
+	if (!str_empty(m->cut.app.host)) {
+		migration_app(m, &app);
+		conninfo = endpoint_conninfo(&app, NULL, false);
+		str_addf(s, "The application's address, which must lead to it: %s\n", conninfo);
+		free(conninfo);
+		endpoint_fini(&app);
+	}
+	str_add(s, "The old one refuses writes. No ends it here: nothing is taken back, pgusher rollback would go back.");
+}
+
+void operator_hand_over_plan(struct step *st, const struct migration *m, const struct link *l)
+{
+	struct action *a = hook_add(st, m, HOOK_HAND_OVER, l->to);
+
+	if (a)
+		a->work = work_point;
+	if (m->cut.hold) {
+		struct str text = {0};
+		hold_text(m, l, &text);
+		(void)step_hold(st, "Does the application point to the new primary?", str_text(&text), NULL);
+		str_fini(&text);
+	}
+}
