@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "cutover/cutover_in.h"
 #include "cutover/hook.h"
+#include "watch/talkers.h"
 
+#define ASK_MS 5000
 #define HELD "the application's writers are held by the operator's command"
 
 /* ---- their fence ---- */
@@ -85,20 +87,64 @@ void operator_unfence(struct run *r, const struct link *l)
 
 /* ---- their hand-over ---- */
 
-/* A command that failed midway may have pointed a part of the application there: what that wrote would be on the target alone. */
-static bool is_there(struct run *r, struct err *why)
+/* Takes a number that the server gives to whoever writes, in any of its databases: when the next one follows, nobody wrote in between. 0: not known. */
+static int64_t take_number(struct run *r, struct err *err)
 {
+	struct session *to;
+	char *text = NULL;
+	int64_t n = 0;
+
+	if (cutover_on(r, SIDE_TARGET, &to, err) == ERR_OK && session_value(to, "SELECT txid_current()", &text, err) == ERR_OK)
+		(void)str_to_i64(text, 0, INT64_MAX, &n);
+	free(text);
+	return n;
+}
+
+/*
+ * A command that failed midway may have pointed a part of the application there: what that wrote would be on the target alone. True: proven
+ * that nothing was written; else what is known goes into `known`. before: the number taken when the command began.
+ */
+static bool unwritten(struct run *r, int64_t before, struct str *known)
+{
+	struct session *to;
 	struct link b;
-	int64_t n;
-	char text[48];
 	struct err err = {0};
+	char who[200] = "", text[48];
+	int64_t changes = 0, now = take_number(r, &err);
 
 	link_back(&b, r->m);
-	if (!r->cutover->back || cutover_written(r, &b, &n, &err) != ERR_OK || n == 0)
+	if (before > 0 && now == before + 1)
+		return true;
+	if (now > 0 && before > 0 && !r->cutover->back) {
+		str_addf(known, "%s wrote on the target's server since the hand-over, and without a reverse link nobody can tell what", fmt_things(text, sizeof text, now - before - 1, "transaction"));
 		return false;
-	(void)err_hint(why, "the target has taken %s since the hand-over, so that nothing was taken back: see that all of the application points to it, or go back with pgusher rollback",
-		       fmt_things(text, sizeof text, n, "change"));
-	return true;
+	}
+	enum err_code rc = now > 0 ? cutover_on(r, SIDE_TARGET, &to, &err) : err.code;
+	if (rc == ERR_OK && !r->cutover->back)
+		rc = err_set(&err, ERR_LOST, "it was not asked before the command began");
+	if (rc == ERR_OK) /* who has not come to an end stands in no slot */
+		rc = writers_ask(to, ASK_MS, who, sizeof who, &err);
+	if (rc == ERR_OK && !*who)
+		rc = cutover_written(r, &b, &changes, &err);
+	if (rc != ERR_OK)
+		str_addf(known, "whether the target was written to since the hand-over could not be seen (%.100s)", err.msg);
+	else if (*who)
+		str_addf(known, "somebody writes on the target: %.100s", who);
+	else if (changes > 0)
+		str_addf(known, "the target has taken %s since the hand-over", fmt_things(text, sizeof text, changes, "change"));
+	return known->len == 0;
+}
+
+/* Whoever the command has pointed there before it failed would write there, behind the back of the source. */
+static void say_who_is_there(struct run *r)
+{
+	struct session *to;
+	struct err ignored;
+	char who[600], count[48];
+	int64_t n = 0;
+
+	if (cutover_on(r, SIDE_TARGET, &to, &ignored) == ERR_OK && talkers_ask(to, ASK_MS, &n, who, sizeof who, &ignored) == ERR_OK && n > 0)
+		run_note(r, "still on the target", "%s: see that none of them is of an application that the command pointed there: %s", fmt_things(count, sizeof count, n, "session"), who);
 }
 
 static void say_closed_for_now(struct run *r)
@@ -118,13 +164,19 @@ static void say_closed_for_now(struct run *r)
 }
 
 /* The application is not there, the command says: the word is taken back, so that everything else is, too. */
-static enum err_code back_to_fenced(struct run *r, struct err *why)
+static enum err_code back_to_fenced(struct run *r, int64_t before, struct err *why)
 {
 	struct cutover *c = r->cutover;
 	struct session *s;
+	struct str known = {0};
 	struct err err;
 
-	if (is_there(r, why))
+	bool safe = unwritten(r, before, &known);
+	if (!safe)
+		(void)err_hint(why, "%s, so that nothing was taken back: see that all of the application points to the target%s", str_text(&known),
+			       c->back ? ", or go back with pgusher rollback" : "; there is no way back ([cutover] reverse = no)");
+	str_fini(&known);
+	if (!safe)
 		return why->code;
 	enum err_code rc = cutover_on(r, SIDE_SOURCE, &s, &err);
 	if (rc == ERR_OK)
@@ -138,13 +190,17 @@ static enum err_code back_to_fenced(struct run *r, struct err *why)
 	say_gone(r, OPERATOR_POINT);
 	if (r->m->cut.fence == FENCE_HOOK) /* it does, still */
 		say_left(r, OPERATOR_FENCE, HELD, HOOK_UNFENCE, c->link.from);
+	say_who_is_there(r);
 	return err_hint(why, "all was taken back; put the command right, try it by hand, then cut over again");
 }
 
 static enum err_code work_point(struct run *r, const void *arg, struct err *err)
 {
-	int64_t t0 = clock_mono_us();
+	int64_t t0 = clock_mono_us(), before = 0;
+	struct err ignored;
 
+	if (!r->cutover->link.back && r->cutover->began_us)
+		before = take_number(r, &ignored);
 	say_gone(r, OPERATOR_FENCE); /* from here on the way is forward */
 	say_left(r, OPERATOR_POINT, "the application may not point to the new primary yet: its command did not end well", HOOK_HAND_OVER, r->cutover->link.to);
 	enum err_code rc = work_hook(r, arg, err);
@@ -158,9 +214,10 @@ static enum err_code work_point(struct run *r, const void *arg, struct err *err)
 	 * earlier run did (no clock was begun here) the target has been in use since.
 	 */
 	if ((rc == ERR_CHILD || rc == ERR_IO) && !r->cutover->link.back && r->cutover->began_us)
-		return back_to_fenced(r, err);
-	return err_hint(err, "whether the application points to the new primary is not known, so that nothing was taken back: look, and run the command by hand, "
-			"or go back with pgusher rollback");
+		return back_to_fenced(r, before, err);
+	bool way_back = !r->cutover->link.back && r->m->cut.reverse;
+	return err_hint(err, "whether the application points to the new primary is not known, so that nothing was taken back: look, and run the command by hand%s",
+			way_back ? ", or go back with pgusher rollback" : "; there is no way back");
 }
 
 static void hold_text(const struct migration *m, const struct link *l, struct str *s)

@@ -6,7 +6,8 @@
  *
  * Whoever fences by a command is let go by one: what the fence command held is journaled before it runs, and the command unfence takes
  * it back when the cutover is taken back, also by the next start after a kill. A hand_over command that says no (exit status) takes the
- * cutover back; one that did not end may have pointed the application there already, so that nothing is taken back then.
+ * cutover back when it is proven that nothing was written on the target since it began: by the reverse link's slot, or because no transaction
+ * took a number there. Else nothing is taken back, nor after one that did not end: the application may be there already.
  */
 #include "method/run.h"
 #include "pg/logical.h"

@@ -4,7 +4,7 @@ METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14 max_prepared_transactions=2 max_replication_slots=20 max_wal_senders=20
 up b 16 max_replication_slots=20 max_logical_replication_workers=20 max_worker_processes=30
-for db in one two three four five six seven eight nine ten eleven; do
+for db in one two three four five six seven eight nine ten eleven twelve thirteen; do
 	lab psql a postgres -qc "CREATE DATABASE $db"
 	lab psql a $db -qc "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT 1 / (1 - count(*) + 1) AS n FROM t"
 done
@@ -153,7 +153,7 @@ ok 'killed while it closed: and nobody says that it is closed' bash -c "! grep -
 # the operator's command fails: taken back, as long as nobody can be on the target yet
 point() { printf '#!/bin/sh\n%s\n' "$1" >"$WORK/point.new" && chmod 755 "$WORK/point.new" && mv "$WORK/point.new" "$WORK/point"; }
 point 'exit 1'
-for db in eight nine; do
+for db in eight nine thirteen; do
 	lab psql a $db -qc 'DROP MATERIALIZED VIEW v'
 	ini $db a $db b $db '[cutover]' 'fence = hook' '[hooks]' 'fence = true' 'unfence = true' "hand_over = $WORK/point"
 	ok "$db follows" exits 0 pgusher run $db --yes
@@ -173,6 +173,23 @@ point "PGPASSFILE=$(get b PASSFILE) psql -Xqh 127.0.0.1 -p $(get b PORT) -U post
 ok 'it fails midway, and somebody writes on the target' exits 1 pgusher cutover nine --confirm nine
 ok 'it fails midway: said' says nine 'the target has taken 1 change since the hand-over, so that nothing was taken back'
 ok 'it fails midway: the source stays closed' cut_over nine
+on_b() { echo "PGPASSFILE=$(get b PASSFILE) psql -Xqh 127.0.0.1 -p $(get b PORT) -U postgres -d $1 -c \"$2\""; }
+point "$(on_b thirteen 'INSERT INTO t VALUES (9)'); $(on_b thirteen "SELECT pg_drop_replication_slot('pgusher_thirteen_back')"); exit 1"
+ok 'it fails midway, and the slot cannot be read' exits 1 pgusher cutover thirteen --confirm thirteen
+ok 'the slot cannot be read: said' says thirteen 'whether the target was written to since the hand-over could not be seen (replication slot'
+ok 'the slot cannot be read: the source stays closed' cut_over thirteen
+# without a reverse link only that nobody wrote at all can be proven
+point 'exit 1'
+ini twelve a twelve b twelve '[cutover]' 'reverse = no' '[hooks]' "hand_over = $WORK/point"
+ok 'twelve follows' exits 0 pgusher run twelve --yes
+ok 'no way back, it fails at once: taken back' exits 1 pgusher cutover twelve --confirm twelve
+ok 'no way back, it fails at once: the source goes on' lab psql a twelve -qc 'INSERT INTO t VALUES (10)'
+point "$(on_b twelve 'INSERT INTO t VALUES (9)'); exit 1"
+ok 'no way back, somebody writes on the target' exits 1 pgusher cutover twelve --confirm twelve
+ok 'no way back: says what is known' says twelve "1 transaction wrote on the target's server since the hand-over"
+ok 'no way back: and what to do' says twelve 'see that all of the application points to the target; there is no way back'
+ok 'no way back: the source stays closed' cut_over twelve
+ok 'no way back: what was written stays' test "$(lab psql b twelve -At -c 'SELECT count(*) FROM t WHERE id IN (9, 10)')" = 2
 # made while the operator is asked, or past the fence: no condition has seen it, and no publication has it
 printf '#!/bin/sh\nPGUSHER_LAB=%s exec %s/tests/lab/lab psql a ten -qc "CREATE TABLE late (id int PRIMARY KEY)"\n' "$PGUSHER_LAB" "$PWD" >"$WORK/make"
 chmod 755 "$WORK/make"
