@@ -383,6 +383,7 @@ static void take_key(struct wizard *w, int key, bool special)
 	} else if ((special && key == KEY_F(10)) || (!special && key == 3)) {
 		wizard_quit(w);
 	} else {
+		wizard_say(w, R_TEXT, "%s", ""); /* it was about the key before */
 		global_or_screen(w, key, special);
 	}
 }

@@ -494,6 +494,9 @@ static void test_block_and_typed_confirmation(void **state)
 	term_expect(t, "something blocks");
 	term_key(t, "a");
 	term_expect(t, "what blocks cannot be accepted");
+	term_key(t, K_DOWN);
+	term_expect_gone(t, "what blocks cannot be accepted"); /* it was about the key before */
+	term_key(t, K_UP);
 	assert_true(term_has(t, "Preflight  5/8"));
 	term_key(t, "f");
 	term_expect(t, "This cannot be undone");
@@ -503,6 +506,8 @@ static void test_block_and_typed_confirmation(void **state)
 	term_type(t, b->db);
 	term_key(t, K_ENTER);
 	term_expect(t, "nothing blocks");
+	term_expect(t, "done: DROP DATABASE ");
+	assert_true(term_has(t, "The check is OK now"));
 	term_expect(t, " fine: ");
 	term_key(t, K_ENTER);
 	term_expect(t, "Enter starts it");

@@ -117,10 +117,38 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 		draw_detail(items[w->sel], y + head + list + 1, x, h - head - list - 1, width);
 }
 
+/* The first line of a statement, as far as there is room beside what it did. */
+static char *begin_of(const char *sql)
+{
+	const char *next, *end = text_break(sql, 60, &next);
+
+	return xasprintf("%.*s%s", (int)(end - sql), sql, next && *next ? " ..." : "");
+}
+
+/* A fix was run: what it was, and what the check that wanted it says now. */
+static void fixed(struct wizard *w, const struct event *ready)
+{
+	const struct event *fix = w->model.fixes.n ? w->model.fixes.v[w->model.fixes.n - 1].last : NULL;
+	const struct model_item *it = fix ? model_find(&w->model.findings, fix->id) : NULL;
+
+	if (!fix || fix->state != ST_DONE) {
+		dialog_failed("The fix did not work", ready);
+		return;
+	}
+	char *sql = begin_of(fix->sql ? fix->sql : "");
+	if (ready->state != ST_DONE)
+		wizard_say(w, R_WARN, "done: %s. Whether it helped is not known: %s; r looks again", sql, ready->text ? ready->text : "");
+	else if (!it || it->last->verdict == VERDICT_OK || it->last->verdict == VERDICT_INFO)
+		wizard_say(w, R_GOOD, "done: %s. The check is OK now: %s", sql, it ? it->last->title : "");
+	else
+		wizard_say(w, R_WARN, "done: %s. The check is not OK yet: %s; its fix says what is next", sql, it->last->title);
+	free(sql);
+}
+
 static void ready(struct wizard *w, const struct event *e)
 {
-	if (str_eq(e->id, "fix") && e->state != ST_DONE)
-		dialog_failed("The fix did not work", e);
+	if (str_eq(e->id, "fix"))
+		fixed(w, e);
 	else if (str_eq(e->id, "check") && e->state == ST_FAILED && e->n != ERR_BLOCKED)
 		wizard_say(w, R_BAD, "%s", e->text ? e->text : "");
 	else if (e->state == ST_CANCELLED)
