@@ -37,7 +37,8 @@ struct endpoint {
 	pid_t forward_group;    /* engine: the process group that listens on them */
 	char *ssh_config;       /* engine: what stands in for ~/.ssh/config, because that forwards ports of its own; NULL: ssh reads it */
 	char *maintenance_db;   /* where to connect while dbname does not exist; default postgres */
-	struct secret password; /* typed; never written anywhere */
+	struct secret password; /* typed, or by_command; never written anywhere */
+	bool by_command;        /* engine: the password is what password_command said */
 };
 
 struct dump_options {

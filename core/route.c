@@ -92,8 +92,10 @@ static bool take_password(struct route *r, enum side side, struct command *c)
 {
 	bool given = c->yes && !str_empty(c->text);
 
-	if (given)
+	if (given) {
 		secret_set(&r->m->end[side].password, c->text);
+		r->m->end[side].by_command = false;
+	}
 	command_fini(c);
 	return given;
 }
@@ -104,17 +106,16 @@ bool route_login(struct route *r, enum side side, const struct err *why)
 
 	if (!patience_password(why) || strstr(why->msg, "ssh says") || r->no_password[side])
 		return false;
-	char *id = xasprintf(LOGIN_GATE "%s", side_name(side)), *label = endpoint_label(&r->m->end[side]);
+	char *id = xasprintf(LOGIN_GATE "%s", side_name(side));
 	struct event *e = event_new(EV_GATE, id);
 	event_text(&e->title, "The %s wants a password", side_name(side));
-	event_text(&e->text, "%s at %s%s%s", r->m->end[side].user ? r->m->end[side].user : "the role", label, why->sqlstate[0] ? ": " : "", why->sqlstate[0] ? why->msg : "");
+	xreplace(&e->text, why->msg); /* names role, address and database */
 	show(r, e);
 	bool given = queue_answer(r->sink->q, id, r->cancel, &c) && take_password(r, side, &c);
 	e = event_new(EV_ANSWER, id);
 	e->state = given ? ST_DONE : ST_FAILED;
 	show(r, e);
 	r->no_password[side] = !given;
-	free(label);
 	free(id);
 	return given;
 }

@@ -67,6 +67,19 @@ enum err_code err_hint(struct err *err, const char *fmt, ...)
 	return err->code;
 }
 
+enum err_code err_suffix(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return ERR_OK;
+	size_t n = strlen(err->msg);
+	va_start(ap, fmt);
+	(void)vsnprintf(err->msg + n, sizeof err->msg - n, fmt, ap);
+	va_end(ap);
+	return err->code;
+}
+
 enum err_code err_prefix(struct err *err, const char *fmt, ...)
 {
 	struct err old;

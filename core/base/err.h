@@ -42,6 +42,8 @@ enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 enum err_code err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts "what: " in front of err->msg; returns err->code. */
 enum err_code err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Puts this behind err->msg, as far as there is room; returns err->code. */
+enum err_code err_suffix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* errno -> ERR_NOSPACE or ERR_IO with strerror text behind the message. */
 enum err_code err_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *err_code_name(enum err_code code);

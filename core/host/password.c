@@ -23,6 +23,7 @@ enum err_code password_ask(struct endpoint *ep, enum side side, struct cancel *c
 	if (rc == ERR_OK) {
 		out[strcspn(out, "\r\n")] = '\0';
 		secret_set(&ep->password, out);
+		ep->by_command = true;
 		explicit_bzero(out, strlen(out));
 	} else {
 		(void)err_prefix(err, "password_command of the %s", side_name(side));

@@ -147,6 +147,56 @@ static void hint_passfile(PGconn *conn, struct err *err)
 	PQconninfoFree(all);
 }
 
+static const char *option(const PQconninfoOption *all, const char *name)
+{
+	for (const PQconninfoOption *o = all; o && o->keyword; o++)
+		if (strcmp(o->keyword, name) == 0)
+			return o->val ? o->val : "";
+	return "";
+}
+
+/* libpq takes the first that it finds: what it is given, the service file, PGPASSWORD, the password file. */
+static enum err_code from_where(PGconn *conn, const struct endpoint *ep, struct err *err)
+{
+	static const char check[] = "check the role and its password", pooler[] = "; behind a pooler it must know both, too (auth_file, auth_query)";
+	PQconninfoOption *all = PQconninfo(conn);
+	const char *env = getenv("PGPASSWORD"), *file = option(all, "passfile"), *found = option(all, "password");
+
+	if (secret_known(&ep->password) && ep->by_command) {
+		(void)err_suffix(err, "; the password is what password_command said");
+		(void)err_hint(err, "%s: see what password_command prints%s", check, pooler);
+	} else if (secret_known(&ep->password)) {
+		(void)err_suffix(err, "; the password is the one that was typed");
+		(void)err_hint(err, "%s: type it again%s", check, pooler);
+	} else if (env && *env && strcmp(found, env) == 0) {
+		(void)err_suffix(err, "; the password is from PGPASSWORD");
+		(void)err_hint(err, "%s: PGPASSWORD goes before %s; put it right, or unset it%s", check, *file ? file : "a password file", pooler);
+	} else if (*found) {
+		(void)err_suffix(err, "; the password is from the service file");
+		(void)err_hint(err, "%s%s", check, pooler);
+	} else if (*file) {
+		(void)err_suffix(err, "; the password is from the file %s", file);
+		(void)err_hint(err, "%s: put its line in %s right%s", check, file, pooler);
+	} else {
+		(void)err_hint(err, "%s%s", check, pooler);
+	}
+	PQconninfoFree(all);
+	return err->code;
+}
+
+enum err_code explain_password(PGconn *conn, const struct endpoint *ep, const char *port, struct err *err)
+{
+	const char *at = PQhost(conn), *on = !str_empty(port) ? port : PQport(conn);
+	char *twice = strstr(err->msg, "; password retrieved from file");
+
+	if (err->code != ERR_AUTH || (err->sqlstate[0] && strcmp(err->sqlstate, "28P01") != 0 && strcmp(err->sqlstate, "08P01") != 0))
+		return err->code;
+	if (twice) /* libpq's word on that, which it has for files only */
+		*twice = '\0';
+	(void)err_suffix(err, " (%s at %s:%s, database %s)", PQuser(conn), at ? at : "?", on ? on : "?", PQdb(conn));
+	return err->sqlstate[0] ? from_where(conn, ep, err) : err->code;
+}
+
 enum err_code explain_connect(PGconn *conn, struct err *err)
 {
 	const char *msg = PQerrorMessage(conn), *text = msg;
@@ -166,7 +216,6 @@ enum err_code explain_connect(PGconn *conn, struct err *err)
 		hint_passfile(conn, err);
 	} else if (pooler_refuses(line)) {
 		err->code = ERR_AUTH;
-		(void)err_hint(err, "check the role and its password; behind a pooler it must know them, too (auth_file, auth_query)");
 	} else if (!has && strstr(line, "could not translate host name")) {
 		(void)err_hint(err, "check how the host's name is spelt, and that this host can look it up; an address works, too");
 	} else if (!has) {

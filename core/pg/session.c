@@ -32,11 +32,12 @@ static void ignore_notice(void *arg, const PGresult *res)
 
 /*
  * One try at one host. libpq's poll loop takes every address of a name in turn, but knows no time limit for
- * one of them, therefore hosts of a list are tried one by one, by session_open.
+ * one of them, therefore hosts of a list are tried one by one, by session_open. named: its port in the settings, for messages.
  */
-static enum err_code connect_one(PGconn **out, const struct keyword *kw, size_t n, pid_t group, struct cancel *cancel,
-				 int64_t deadline_us, struct err *err)
+static enum err_code connect_one(PGconn **out, const struct keyword *kw, size_t n, const struct endpoint *ep, const char *named,
+				 struct cancel *cancel, int64_t deadline_us, struct err *err)
 {
+	pid_t group = ep->forward ? ep->forward_group : 0;
 	const char *names[40], *values[40];
 	size_t k = 0;
 
@@ -83,7 +84,8 @@ static enum err_code connect_one(PGconn **out, const struct keyword *kw, size_t 
 		st = PQconnectPoll(conn);
 	}
 	if (st == PGRES_POLLING_FAILED) {
-		explain_connect(conn, err);
+		(void)explain_connect(conn, err);
+		(void)explain_password(conn, ep, named, err);
 		PQfinish(conn);
 		return err->code;
 	}
@@ -127,7 +129,7 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 			   struct cancel *cancel, struct err *err)
 {
 	static const struct session_options none;
-	struct strv hosts = {0}, ports = {0};
+	struct strv hosts = {0}, ports = {0}, named = {0};
 	struct err local = {0}, first = {0}, before;
 	enum err_code rc = ERR_OK;
 	PGconn *conn = NULL;
@@ -138,6 +140,7 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 	before = *err;
 	strv_split(&hosts, ep->host ? ep->host : "", ",");
 	strv_split(&ports, ep->forward ? ep->forward : ep->port ? ep->port : "", ",");
+	strv_split(&named, ep->port ? ep->port : "", ",");
 	size_t n = hosts.n ? hosts.n : 1;
 	int64_t total = opt->timeout_ms ? opt->timeout_ms : CONNECT_MS;
 	for (size_t i = 0; i < n && !conn; i++) {
@@ -155,7 +158,7 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 			{"keepalives_idle", "10"}, {"keepalives_interval", "5"}, {"keepalives_count", "3"},
 			{"tcp_user_timeout", "30000"},
 		};
-		rc = connect_one(&conn, kw, sizeof kw / sizeof *kw, ep->forward ? ep->forward_group : 0, cancel,
+		rc = connect_one(&conn, kw, sizeof kw / sizeof *kw, ep, nth(&named, i), cancel,
 				 clock_deadline(n > 1 && total > HOST_MS ? HOST_MS : total), err);
 		if (rc != ERR_OK && (first.code == ERR_OK || (!first.sqlstate[0] && err->sqlstate[0])))
 			first = *err;
@@ -168,6 +171,7 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 	}
 	strv_fini(&hosts);
 	strv_fini(&ports);
+	strv_fini(&named);
 	if (!conn)
 		return rc;
 	*err = before; /* that a host before this one refused is no error */

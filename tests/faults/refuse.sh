@@ -24,6 +24,12 @@ fresh() {
 }
 fresh; printf '*:*:*:*:wrong\n' >"$WORK/wrong"; chmod 600 "$WORK/wrong"; change case source passfile "$WORK/wrong"
 refused 'wrong password' 3 'password authentication failed' 'check the role and its password'
+refused 'wrong password: who, where, and from where' 3 "(postgres at 127.0.0.1:$(get a PORT), database shop); the password is from the file $WORK/wrong"
+fresh; export PGPASSWORD=wrong
+refused 'wrong password that goes before the right file' 3 "database shop); the password is from PGPASSWORD" "PGPASSWORD goes before $(get a PASSFILE)"
+unset PGPASSWORD
+fresh; change case source passfile ''; echo 'password_command = echo wrong' >"$WORK/command"; sed -i "/^\[source\]/r $WORK/command" "$WORK/case.ini"
+refused 'wrong password of a command' 3 'the password is what password_command said' 'see what password_command prints'
 fresh; change case source passfile /dev/null
 refused 'no password' 3 'wants a password' 'password file'
 fresh; change case source passfile "$WORK/no-such-file"
