@@ -103,7 +103,7 @@ static void say_step(const struct plain *p, const struct event *e)
 		break;
 	case ST_FAILED:
 	case ST_CANCELLED:
-		say(e, state_name(e->state), title, e->text);
+		say(e, state_name(e->state), title, str_eq(e->text, state_name(e->state)) ? NULL : e->text);
 		plain_sub("next", e->hint);
 		break;
 	case ST_NONE:
@@ -152,6 +152,15 @@ static void say_proof(const struct event *e)
 		plain_sub("fix", e->sql);
 }
 
+static void say_end(const struct event *e)
+{
+	char *text = standing_ended(e);
+
+	say(e, "end", text, NULL);
+	plain_sub("next", e->hint);
+	free(text);
+}
+
 static void say_event(struct plain *p, const struct event *e)
 {
 	switch (e->kind) {
@@ -168,7 +177,7 @@ static void say_event(struct plain *p, const struct event *e)
 	case EV_NOTE: say(e, "note", e->title, e->text); break;
 	case EV_GATE: say(e, "QUESTION", e->title, NULL); plain_sub("", e->text); break;
 	case EV_ANSWER: say(e, "answer", e->state == ST_DONE ? "confirmed" : "refused", e->text); break;
-	case EV_END: say(e, "end", state_name(e->state), e->text); plain_sub("next", e->hint); break;
+	case EV_END: say_end(e); break;
 	case EV_PROGRESS: say_progress(p, e); break;
 	case EV_SAMPLE: plain_say_sample(e); break;
 	case EV_FIX: case EV_PLAN: case EV_LEFT: case EV_REMOVED: case EV_TEST: case EV_LOG: case EV_BUSY: case EV_WAIT: case EV_TABLES: case EV_READY: case EV_KINDS: break;
@@ -456,13 +465,11 @@ static void say_state(const struct migration *mig, const struct model *m)
 
 	for (size_t i = 0; i < m->left.n; i++)
 		follows |= !m->left.v[i].removed && str_starts(m->left.v[i].last->id, "subscription:");
-	char *how = m->end ? NULL : standing_interrupted(m);
-	if (how)
-		(void)printf("%s: %s\n", mig->name, how);
-	else if (model_not_begun(m->end))
+	char *how = m->end ? standing_ended(m->end) : standing_interrupted(m);
+	if (model_not_begun(m->end))
 		(void)printf("%s: %s%s\n", mig->name, follows ? "the target follows the source; the last try was " : "", text);
 	else
-		(void)printf("%s: %s, %s\n", mig->name, state_name(m->end->state), text);
+		(void)printf("%s: %s\n", mig->name, how);
 	free(how);
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "base/visible.h"
+#include "journal/standing.h"
 
 /* ---- words ---- */
 
@@ -95,6 +96,14 @@ bool report_count_objects(const struct model *m, size_t n[3])
 
 /* ---- who, when, what ---- */
 
+static void cell_ended(struct str *s, const struct event *end)
+{
+	char *text = standing_ended(end);
+
+	cell_of(s, text);
+	free(text);
+}
+
 static void head(const struct model *m, struct str *s)
 {
 	const struct event *b = m->begin;
@@ -103,11 +112,8 @@ static void head(const struct model *m, struct str *s)
 	str_add(s, "# pgusher: ");
 	cell_of(s, b && b->title ? b->title : "migration");
 	str_addf(s, ", %s\n\n**", b && b->sql ? b->sql : "nothing begun");
-	if (m->end) {
-		if (!str_starts(m->end->text ? m->end->text : "", state_name(m->end->state))) /* "done, and proven ..." says it */
-			str_addf(s, "%s: ", state_name(m->end->state));
-		cell_of(s, m->end->text);
-	}
+	if (m->end)
+		cell_ended(s, m->end);
 	str_add(s, m->end ? "**\n\n" : "not ended**\n\n");
 	if (m->end && !str_empty(m->end->hint)) {
 		str_add(s, "Next: ");
@@ -173,8 +179,9 @@ static void history(const struct model *m, struct str *s)
 		bool ended = it->ended_us != 0;
 		str_addf(s, "| %s | %s | ", clock_iso(at, sizeof at, it->began_us), it->last->title ? it->last->title : "");
 		cell_of(s, it->who);
-		str_addf(s, " | %s%s", ended ? state_name(it->last->state) : after_death(m, i), ended ? ": " : "");
-		cell_of(s, ended ? it->last->text : NULL);
+		str_addf(s, " | %s", ended ? "" : after_death(m, i));
+		if (ended)
+			cell_ended(s, it->last);
 		str_add(s, " | ");
 		cell_of(s, it->why);
 		if (ended) /* one that was killed wrote none */

@@ -19,6 +19,13 @@ static const char *handed_to(const struct model *m)
 	return !it || it->removed ? NULL : is(m, "cutover") ? "target" : "source";
 }
 
+char *standing_ended(const struct event *end)
+{
+	const char *text = end->text ? end->text : "", *state = state_name(end->state);
+
+	return str_empty(text) ? xstrdup(state) : str_starts(text, state) ? xstrdup(text) : xasprintf("%s: %s", state, text);
+}
+
 char *standing_interrupted(const struct model *m)
 {
 	const char *primary = handed_to(m);

@@ -459,6 +459,23 @@ static void test_how_it_stands(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_no_word_twice(void **state)
+{
+	(void)state;
+	static const struct { enum state st; const char *text, *says; } t[] = {
+		{ST_CANCELLED, "cancelled", "cancelled"}, {ST_DONE, "done, and proven equal", "done, and proven equal"}, {ST_FAILED, "no room", "failed: no room"}, {ST_FAILED, NULL, "failed"},
+	};
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct event *e = ev(EV_END, NULL, t[i].st);
+		xreplace(&e->text, t[i].text);
+		char *text = standing_ended(e);
+		assert_string_equal(text, t[i].says);
+		free(text);
+		event_free(e);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,7 +483,7 @@ int main(void)
 		TEST(test_progress_of_nothing), TEST(test_progress_without_a_plan), TEST(test_begin_forgets_the_attempt_only),
 		TEST(test_resume_keeps_the_attempt), TEST(test_a_good_end_leaves_nothing_to_clean), TEST(test_story_is_taken),
 		TEST(test_unfinished), TEST(test_left), TEST(test_gate), TEST(test_busy), TEST(test_hops),
-		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands),
+		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice),
 	};
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
