@@ -158,7 +158,8 @@ static const char *option(const PQconninfoOption *all, const char *name)
 /* libpq takes the first that it finds: what it is given, the service file, PGPASSWORD, the password file. */
 static enum err_code from_where(PGconn *conn, const struct endpoint *ep, struct err *err)
 {
-	static const char check[] = "check the role and its password", pooler[] = "; behind a pooler it must know both, too (auth_file, auth_query)";
+	static const char check[] = "check the role and its password";
+	const char *pooler = strcmp(err->sqlstate, "08P01") == 0 || strstr(err->msg, "SASL") ? "; behind a pooler it must know both, too (auth_file, auth_query)" : "";
 	PQconninfoOption *all = PQconninfo(conn);
 	const char *env = getenv("PGPASSWORD"), *file = option(all, "passfile"), *found = option(all, "password");
 
@@ -193,7 +194,8 @@ enum err_code explain_password(PGconn *conn, const struct endpoint *ep, const ch
 		return err->code;
 	if (twice) /* libpq's word on that, which it has for files only */
 		*twice = '\0';
-	(void)err_suffix(err, " (%s at %s:%s, database %s)", PQuser(conn), at ? at : "?", on ? on : "?", PQdb(conn));
+	bool named = strstr(err->msg, PQuser(conn)) != NULL;
+	(void)err_suffix(err, " (%s%s%s:%s, database %s)", named ? "" : PQuser(conn), named ? "" : " at ", at ? at : "?", on ? on : "?", PQdb(conn));
 	return err->sqlstate[0] ? from_where(conn, ep, err) : err->code;
 }
 

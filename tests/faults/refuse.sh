@@ -24,7 +24,7 @@ fresh() {
 }
 fresh; printf '*:*:*:*:wrong\n' >"$WORK/wrong"; chmod 600 "$WORK/wrong"; change case source passfile "$WORK/wrong"
 refused 'wrong password' 3 'password authentication failed' 'check the role and its password'
-refused 'wrong password: who, where, and from where' 3 "(postgres at 127.0.0.1:$(get a PORT), database shop); the password is from the file $WORK/wrong"
+refused 'wrong password: who, where, and from where' 3 "postgres\" (127.0.0.1:$(get a PORT), database shop); the password is from the file $WORK/wrong"
 fresh; export PGPASSWORD=wrong
 refused 'wrong password that goes before the right file' 3 "database shop); the password is from PGPASSWORD" "PGPASSWORD goes before $(get a PASSFILE)"
 unset PGPASSWORD

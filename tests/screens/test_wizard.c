@@ -151,7 +151,7 @@ static void test_wrong_password(void **state)
 	term_expect(t, "password authentication failed");
 	term_expect(t, "✗ login");
 	assert_true(term_has(t, "✓ server answers")); /* the hop that works is said too */
-	term_expect(t, "the password is the one that was typed");
+	term_expect(t, "is the one that was typed");
 	/* what to do about it */
 	term_expect(t, "check the role and its password");
 	assert_false(term_has(t, "Enter goes on."));

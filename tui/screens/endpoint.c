@@ -55,7 +55,7 @@ static void enter(struct wizard *w)
 		{.label = "User", .kind = F_TEXT, .text = &e->user, .placeholder = default_user(w),
 		 .help = target ? "A superuser is best; otherwise a role with CREATEROLE and CREATEDB." : "A superuser, or a role that may read every table."},
 		{.label = "Password", .kind = F_PASSWORD, .secret = &e->password,
-		 .help = "Kept in memory only. Empty: from the password file, ~/.pgpass, PGPASSWORD, or none is needed. Ctrl-U clears the field."},
+		 .help = "Kept in memory only. Empty: from PGPASSWORD, else the password file or ~/.pgpass. Ctrl-U clears the field."},
 		{.label = "Password file", .kind = F_TEXT, .text = &e->passfile, .placeholder = "~/.pgpass", .help = "In the format of ~/.pgpass, mode 0600; empty: ~/.pgpass."},
 		{.label = "TLS mode", .kind = F_TEXT, .text = &e->sslmode, .placeholder = "prefer", .help = "disable, allow, prefer, require, verify-ca or verify-full; empty: prefer."},
 	};
