@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "cutover/hook.h"
 #include "watch/talkers.h"
 
@@ -44,8 +45,12 @@ static enum err_code refresh_one(struct run *r, struct session *s, const char *n
 {
 	char *sql = xasprintf("REFRESH MATERIALIZED VIEW %s%s", beside ? "CONCURRENTLY " : "", name);
 	struct err why = {0};
+	int64_t t0 = clock_mono_us();
 	enum err_code rc = session_run(s, sql, &why);
+	char took[32];
 
+	if (rc == ERR_OK)
+		run_note(r, "refreshed", "%s in %s", name, fmt_secs(took, sizeof took, (double)(clock_mono_us() - t0) / 1e6));
 	if (rc == ERR_SQL) {
 		is_issue(r, name, sql, &why);
 		rc = ERR_OK;

@@ -74,8 +74,13 @@ enum err_code cutover_prepare_fence(struct run *r, struct err *err);
 
 /* Nobody writes to the tables from here on, whatever settings it minds: the locks are still there, or are taken (again). ERR_BLOCKED: somebody does write. */
 enum err_code cutover_hold_still(struct run *r, struct err *err);
-/* After the hand-over: who waits for the locks is ended, they go, and the slot is looked into once more. */
+/*
+ * After the hand-over, and after the command that points the applications to the new primary, who wait for that: who waits for the locks is
+ * ended, they go, and the slot is looked into once more. Takes at most some 20 s.
+ */
 void cutover_let_go(struct run *r);
+/* Until then the locks stay for so long, although nothing is asked of their session. */
+void cutover_hold_on(struct run *r, int seconds);
 
 /* ALTER SUBSCRIPTION ... SET (synchronous_commit): the follower confirms what is on its disk, at once, or later and faster. */
 enum err_code cutover_hurry(struct run *r, const struct link *l, bool on, struct err *err);
@@ -120,5 +125,6 @@ enum err_code work_tripwire(struct run *r, const void *arg, struct err *err);
 enum err_code work_sequences(struct run *r, const void *arg, struct err *err);
 enum err_code work_cut_proof(struct run *r, const void *arg, struct err *err);
 enum err_code work_hand_over(struct run *r, const void *arg, struct err *err);
+enum err_code work_let_go(struct run *r, const void *arg, struct err *err);
 
 #endif

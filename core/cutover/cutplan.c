@@ -97,8 +97,12 @@ static void plan_rest(struct plan *p, const struct migration *m, const struct fa
 		if (!over)
 			(void)step_work(st, (enum where)SIDE_SOURCE, "stop the clock", work_hand_over, NULL,
 				"SELECT count(*) FROM pg_logical_slot_peek_binary_changes(...);  -- once more, with the locks still there: 0\n"
-				"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this\nROLLBACK;  -- the locks");
-		operator_hand_over_plan(st, m, l);
+				"COMMENT ON PUBLICATION ... IS 'pgusher cut over ...';  -- nothing is taken back after this");
+		operator_point_plan(st, m, l);
+		if (!over)
+			(void)step_work(st, (enum where)l->from, "let the locks go, look for late writers", work_let_go, NULL,
+				"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE <it waits for them>;\nROLLBACK;  -- the locks\nSELECT count(*) FROM pg_logical_slot_peek_binary_changes(...);  -- what came past the fence");
+		operator_hold_plan(st, m, l);
 	}
 	if (!l->back)
 		plan_turn(p, m);

@@ -300,6 +300,16 @@ static enum err_code end_waiting(struct run *r, int64_t *n, char **who, struct e
 	return ERR_OK;
 }
 
+void cutover_hold_on(struct run *r, int seconds)
+{
+	char *sql = xasprintf("SET idle_in_transaction_session_timeout = %lld", seconds * 1000LL);
+	struct err ignored;
+
+	if (r->cutover->locked)
+		(void)session_run(r->cutover->fence, sql, &ignored);
+	free(sql);
+}
+
 void cutover_let_go(struct run *r)
 {
 	struct cutover *c = r->cutover;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cutover/cutover_in.h"
+#include "cutover/hook.h"
 #include "method/work.h"
 #include "pg/choice.h"
 #include "watch/unfollowed.h"
@@ -299,14 +300,25 @@ enum err_code work_hand_over(struct run *r, const void *arg, struct err *err)
 	cutover_say_stays_closed(r, l->from, false);
 	cutover_say_open(r, l->to);
 	phase_setting_sql(&thawing, r->m->end[l->from].dbname, "");
+	if (l->back) { /* who kept a session to the source through all this could not write there yet */
+		rollback_settle(r);
+		cutover_part(r, "old sessions");
+	}
 	say_outage(r);
-	cutover_let_go(r);
+	if (!hook_there(r->m, HOOK_HAND_OVER))
+		run_note(r, "NOW", "point the applications to %s: what follows here holds nobody up", label);
 	run_note(r, "hand-over", c->sequences == 1 ? "the primary is %s; %s stands where the %s's stood" : "the primary is %s; %s stand where the %s's stood", label,
 		 fmt_things(n, sizeof n, (int64_t)c->sequences, "sequence"), side_name(l->from));
 	run_note(r, l->back ? "the target" : "the old source", "refuses writes from now on. Never write to it again while the other is in use; to open it all the same: %s", str_text(&thawing));
-	if (l->back)
-		rollback_settle(r);
 	str_fini(&thawing);
 	free(label);
 	return rc;
+}
+
+enum err_code work_let_go(struct run *r, const void *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	cutover_let_go(r);
+	return ERR_OK;
 }

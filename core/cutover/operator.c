@@ -196,28 +196,30 @@ static enum err_code back_to_fenced(struct run *r, int64_t before, struct err *w
 
 static enum err_code work_point(struct run *r, const void *arg, struct err *err)
 {
-	int64_t t0 = clock_mono_us(), before = 0;
+	bool just_now = r->cutover->began_us != 0; /* not of a hand-over that an earlier run did */
+	int64_t t0 = just_now ? r->cutover->mark_us : clock_mono_us(), before = 0;
 	struct err ignored;
 
-	if (!r->cutover->link.back && r->cutover->began_us)
+	if (!r->cutover->link.back && just_now)
 		before = take_number(r, &ignored);
+	cutover_hold_on(r, r->m->hooks.timeout_s + 60);
 	say_gone(r, OPERATOR_FENCE); /* from here on the way is forward */
 	say_left(r, OPERATOR_POINT, "the application may not point to the new primary yet: its command did not end well", HOOK_HAND_OVER, r->cutover->link.to);
 	enum err_code rc = work_hook(r, arg, err);
 	if (rc == ERR_OK) {
 		say_gone(r, OPERATOR_POINT);
-		run_note(r, "pointed", "the application was pointed to the new primary within %lld ms, which the outage does not count", (long long)(clock_mono_us() - t0) / 1000);
+		run_note(r, "pointed", "the application was pointed to the new primary within %lld ms of the hand-over, which the outage does not count", (long long)(clock_mono_us() - t0) / 1000);
 		return rc;
 	}
-	/*
-	 * Only the forward way has its word on the side that is closed; a command that was stopped may have done its work. Of a hand-over that an
-	 * earlier run did (no clock was begun here) the target has been in use since.
-	 */
-	if ((rc == ERR_CHILD || rc == ERR_IO) && !r->cutover->link.back && r->cutover->began_us)
-		return back_to_fenced(r, before, err);
-	bool way_back = !r->cutover->link.back && r->m->cut.reverse;
-	return err_hint(err, "whether the application points to the new primary is not known, so that nothing was taken back: look, and run the command by hand%s",
-			way_back ? ", or go back with pgusher rollback" : "; there is no way back");
+	/* Only the forward way has its word on the side that is closed; a command that was stopped may have done its work. */
+	if ((rc == ERR_CHILD || rc == ERR_IO) && !r->cutover->link.back && just_now)
+		rc = back_to_fenced(r, before, err);
+	else
+		(void)err_hint(err, "whether the application points to the new primary is not known, so that nothing was taken back: look, and run the command by hand%s",
+			       !r->cutover->link.back && r->m->cut.reverse ? ", or go back with pgusher rollback" : "; there is no way back");
+	if (r->handed)
+		cutover_let_go(r);
+	return rc;
 }
 
 static void hold_text(const struct migration *m, const struct link *l, struct str *s)
@@ -237,12 +239,16 @@ static void hold_text(const struct migration *m, const struct link *l, struct st
 	str_add(s, "The old one refuses writes. No ends it here: nothing is taken back, pgusher rollback would go back.");
 }
 
-void operator_hand_over_plan(struct step *st, const struct migration *m, const struct link *l)
+void operator_point_plan(struct step *st, const struct migration *m, const struct link *l)
 {
 	struct action *a = hook_add(st, m, HOOK_HAND_OVER, l->to);
 
 	if (a)
 		a->work = work_point;
+}
+
+void operator_hold_plan(struct step *st, const struct migration *m, const struct link *l)
+{
 	if (m->cut.hold) {
 		struct str text = {0};
 		hold_text(m, l, &text);

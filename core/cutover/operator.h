@@ -14,8 +14,9 @@
 
 /* The step "soft-fence" with the operator's command in place of locks. */
 void operator_fence_plan(struct plan *p, const struct migration *m, const struct link *l);
-/* The command hand_over and the hold, behind the word that the other side is the primary. */
-void operator_hand_over_plan(struct step *st, const struct migration *m, const struct link *l);
+/* The command hand_over, as soon as the other side is the primary; and the hold. */
+void operator_point_plan(struct step *st, const struct migration *m, const struct link *l);
+void operator_hold_plan(struct step *st, const struct migration *m, const struct link *l);
 /* What the command fence held, in this process or one before it, is let go; nothing when it held nothing. Cannot be cancelled. */
 void operator_unfence(struct run *r, const struct link *l);
 /* Names in the journal: what the command fence holds; that the command hand_over has begun and not ended well. */

@@ -54,6 +54,9 @@ ini three a three b three "${reads[@]}" 'smoke = INSERT INTO t VALUES (99); SELE
 lab psql a three -qc 'GRANT ALL ON t TO reader'
 ok 'three follows' exits 0 pgusher run three --yes
 ok 'a smoke query that fails' exits 1 pgusher cutover three --confirm three
+line() { grep -n "$1" "$WORK/three.out" | head -n 1 | cut -d: -f1; }
+ok 'a view that is refreshed: named' says three 'refreshed: public.v in '
+ok 'before that the applications can be pointed to the target: said' test "$(line 'NOW: point the applications to')" -lt "$(line 'refreshed: ')"
 ok 'a smoke query that fails: says why' says three 'relation "nowhere" does not exist'
 ok 'a smoke query leaves nothing' test -z "$(lab psql b three -At -c 'SELECT 1 FROM t WHERE id = 99')"
 pgusher report three
@@ -91,7 +94,13 @@ caught() { # NAME
 }
 arrived() { test "$(lab psql b "$1" -At -c 'SELECT count(*) FROM t WHERE id IN (51, 52)')" = 2; }
 
-in_proof four 'max_lag = 16MB'
+# while the application is pointed to the target, nothing else is done: who waits for the locks still does
+cat >"$WORK/four.point" <<SH
+#!/bin/sh
+PGPASSFILE=$(get a PASSFILE) psql -XqAth 127.0.0.1 -p $(get a PORT) -U postgres -d four -c "SELECT mode FROM pg_locks WHERE relation = 't'::regclass ORDER BY granted, 1" >$WORK/four.locks
+SH
+chmod 755 "$WORK/four.point"
+in_proof four 'max_lag = 16MB' "hand_over = $WORK/four.point"
 "${past[@]}" a four -qc 'UPDATE t SET id = 51 WHERE id = 1' >"$WORK/late" 2>&1 &
 late=$!
 ok 'held: a superuser past the fence waits' until_true 20 waits a four
@@ -102,6 +111,7 @@ wait $late
 ok 'held: its write was refused, and it knows' test $? -ne 0
 ok 'held: it is nowhere' test "$(lab psql a four -At -c 'SELECT sum(id) FROM t')$(lab psql b four -At -c 'SELECT sum(id) FROM t')" = 11
 ok 'held: and is said' says four 'writers held: '
+ok 'held: until the application had been pointed to the target' test "$(tr '\n' ' ' <"$WORK/four.locks")" = 'RowExclusiveLock ShareLock '
 # the hand-over was: what comes after it is on the old server alone, and that is said
 ok 'after it: somebody opens the old server for himself' "${past[@]}" a four -qc 'INSERT INTO t VALUES (77)'
 ok 'after it: the end tells of it' exits 1 pgusher finalize four --confirm four

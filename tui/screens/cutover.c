@@ -182,7 +182,7 @@ static int put_said(int y, int x, int end, int width, enum role role, const char
 }
 
 /*
- * What was said since it began: before all how long writes were held back, or would be; then the newest first, as there is not room for
+ * What was said since it began: before all what is to be done now, and how long writes were held back, or would be; then the newest first, as there is not room for
  * all. A rehearsal is a list of parts, in their order.
  */
 static int draw_notes(const struct wizard *w, int y, int x, int end, int width)
@@ -193,7 +193,7 @@ static int draw_notes(const struct wizard *w, int y, int x, int end, int width)
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < n && y < end; i++) {
 			const struct event *e = w->model.notes.v[rehearsal ? i : n - 1 - i].last;
-			bool sum = str_eq(e->title, rehearsal ? "rehearsal" : "outage");
+			bool sum = str_eq(e->title, rehearsal ? "rehearsal" : "outage") || str_eq(e->title, "NOW");
 			bool loud = sum || str_eq(e->title, "who writes") || (e->title && e->title[0] >= 'A' && e->title[0] <= 'Z');
 			if (e->at_us >= w->changed_us && !str_eq(e->title, "plan") && sum == (pass == 0))
 				y = put_said(y, x, end, width, loud ? R_WARN : R_TEXT, e->title, e->text);
