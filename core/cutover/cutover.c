@@ -10,6 +10,7 @@
 #include "method/replication.h"
 #include "method/work.h"
 
+#define SHOWN 6
 #define OVER_HINT "replication goes on; see which part took the time, and try again, or allow more with --max-outage"
 
 /* ---- time ---- */
@@ -329,21 +330,43 @@ static enum err_code may_begin(struct run *r, const struct link *l, struct err *
 	return rc;
 }
 
-/* A table that was made on the target since the cutover is on the target alone. */
-static enum err_code all_is_published(struct run *r, struct err *err)
+static int by_name(const void *a, const void *b)
+{
+	const struct fact_table *const *x = a, *const *y = b;
+	int c = strcmp((*x)->schema, (*y)->schema);
+
+	return c ? c : strcmp((*x)->name, (*y)->name);
+}
+
+/*
+ * A table that was made on the target since the cutover is on the target alone. By name, and not by what is published (watch/unfollowed.h):
+ * of a link that was made by hand, or of chosen tables, others may be on both sides and follow nothing.
+ */
+static enum err_code no_table_alone(struct run *r, struct err *err)
 {
 	const struct facts *t = r->facts[SIDE_TARGET], *src = r->facts[SIDE_SOURCE];
+	const struct fact_table **there = xcalloc(src->n_tables + 1, sizeof(struct fact_table *));
+	struct str names = {0};
+	char count[48];
+	int64_t n = 0;
 
+	for (size_t i = 0; i < src->n_tables; i++)
+		there[i] = &src->tables[i];
+	qsort(there, src->n_tables, sizeof(struct fact_table *), by_name);
 	for (size_t i = 0; i < t->n_tables; i++) {
-		bool there = !subscription_carries(r->m, &t->tables[i]);
-		for (size_t k = 0; k < src->n_tables && !there; k++)
-			there = str_eq(src->tables[k].schema, t->tables[i].schema) && str_eq(src->tables[k].name, t->tables[i].name);
-		if (!there) {
-			err_set(err, ERR_BLOCKED, "the table %s.%s is on the target alone: it was made after the cutover", t->tables[i].schema, t->tables[i].name);
-			return err_hint(err, "create it on the source too and copy its rows, or drop it; then roll back");
-		}
+		const struct fact_table *own = &t->tables[i];
+		if (!subscription_carries(r->m, own) || bsearch(&own, there, src->n_tables, sizeof(struct fact_table *), by_name))
+			continue;
+		if (n++ < SHOWN)
+			str_addf(&names, "%s%s.%s", names.len ? ", " : "", own->schema, own->name);
 	}
-	return ERR_OK;
+	free(there);
+	if (n > 0) {
+		err_set(err, ERR_BLOCKED, "%s on the target alone, made after the cutover: %.150s%s", fmt_things(count, sizeof count, n, "table"), str_text(&names), n > SHOWN ? ", and more" : "");
+		(void)err_hint(err, "create %s on the source too and copy the rows, or drop %s; then roll back", n == 1 ? "it" : "them", n == 1 ? "it" : "them");
+	}
+	str_fini(&names);
+	return n > 0 ? ERR_BLOCKED : ERR_OK;
 }
 
 enum err_code work_ready(struct run *r, const void *arg, struct err *err)
@@ -359,7 +382,7 @@ enum err_code work_ready(struct run *r, const void *arg, struct err *err)
 	if (rc != ERR_OK || r->handed)
 		return rc;
 	if (c->link.back)
-		rc = all_is_published(r, err);
+		rc = no_table_alone(r, err);
 	if (rc == ERR_OK && c->link.back)
 		rc = back_is_alike(r, &c->link, err);
 	if (rc == ERR_OK)

@@ -54,6 +54,11 @@ ok 'the source refuses' refuses a
 ok 'the target is written to' until_true 15 writes b
 ok 'the old source follows' until_true 15 alike
 
+lab psql b shop -q -c 'CREATE TABLE new_one (id int PRIMARY KEY)' -c 'CREATE TABLE "new Two" (id int PRIMARY KEY)'
+ok 'tables that are on the target alone: no rollback' exits 3 pgusher rollback back --confirm shop
+ok 'tables that are on the target alone: all of them are named' says back '2 tables on the target alone, made after the cutover: public.new Two, public.new_one'
+lab psql b shop -q -c 'DROP TABLE new_one, "new Two"'
+
 for at in ready/1 prime/1 soft-fence/1 drain/1 hard-fence/1 tripwire/1 sequences/1 cut-proof/1; do
 	killed $at rollback
 	ok "rollback killed at $at: what is there is said" exits 5 pgusher status back
