@@ -29,6 +29,8 @@ static const struct check all[] = {
 	{"target.pooler", NEEDS_TARGET, ~0u, check_target_pooler},
 	{"source.slots", NEEDS_SOURCE, ~0u, check_source_connections},
 	{"target.slots", NEEDS_TARGET, ~0u, check_target_connections},
+	{"source.locks", NEEDS_SOURCE, ~0u, check_source_locks},
+	{"target.locks", NEEDS_SOURCE | NEEDS_TARGET, FOLLOWS | 1u << ADOPTED, check_target_locks},
 	{"source.expiry", NEEDS_SOURCE, ~0u, check_source_expiry},
 	{"target.expiry", NEEDS_TARGET, ~0u, check_target_expiry},
 	{"clock.skew", NEEDS_SOURCE | NEEDS_TARGET, ~0u, check_skew},

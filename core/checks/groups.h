@@ -1,6 +1,6 @@
 #ifndef PGUSHER_CHECKS_GROUPS_H
 #define PGUSHER_CHECKS_GROUPS_H
-/* The checks, by file: way.c (ssh, tools elsewhere), common.c (connections, identity), dump.c (what a dump and its restore need), subscription.c (what replication needs), back.c (the way back), offer.c (one that is there already), follow.c (what stops or spoils it later), disk.c (the disk of the source's WAL), moved.c (what was cut over, or is a part only). Pure. */
+/* The checks, by file: way.c (ssh, tools elsewhere), common.c (connections, identity), dump.c (what a dump and its restore need), subscription.c (what replication needs), back.c (the way back), offer.c (one that is there already), follow.c (what stops or spoils it later), disk.c (the disk of the source's WAL), locks.c (a lock on every table), moved.c (what was cut over, or is a part only). Pure. */
 #include "checks/checks.h"
 
 typedef void check_fn(const struct survey *s, struct finding *f);
@@ -18,6 +18,7 @@ check_fn check_wal_level, check_slots, check_senders, check_walsender, check_fro
 	check_not_carried, check_failover, check_triggers, check_plugin, check_primary, check_names_free, check_adopt, check_moved, check_partly, check_chosen, check_left_out, check_partitions,
 	check_way_back, check_adopt_offer, check_wal_disk;
 check_fn check_truncate, check_target_others;
+check_fn check_source_locks, check_target_locks;
 
 /* The servers say that a cutover has begun or is over (moved.c): the target may be in use. */
 bool moved_already(const struct survey *s);

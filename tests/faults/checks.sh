@@ -404,6 +404,31 @@ else
 	provoked[source.ssh]=skipped provoked[target.ssh]=skipped provoked[source.open]=skipped provoked[target.open]=skipped
 fi
 
+# ---- a lock on every table -------------------------------------------------------------------
+method() { sed -i "s/^method = .*/method = $1/" "$WORK/case.ini"; }
+tables() { for ((i = 1; i <= $1; i++)); do echo "CREATE TABLE t$i (id int PRIMARY KEY);"; done; }
+locks() { lab psql "$1" postgres -q -c "ALTER SYSTEM SET max_locks_per_transaction = $2" && lab restart "$1" >/dev/null 2>&1; }
+fresh "$(tables 2200)"
+method subscription
+locks a 10 && locks b 10
+caught source.locks BLOCK 'cannot lock every table' '640 locks at once' 'restart the source'
+ok 'target.locks: BLOCK, too' is target.locks BLOCK 'restart the target'
+all=$(for ((i = 1; i <= 2200; i++)); do printf 't%d, ' $i; done)
+ok 'it is so: the source cannot' bash -c '! tests/lab/lab psql a shop -qc "BEGIN; LOCK TABLE $1 IN SHARE MODE" 2>"$2"' - "${all%, }" "$WORK/locks.err"
+ok 'it is so: in its own words' grep -q 'out of shared memory' "$WORK/locks.err"
+locks a 30
+caught source.locks WARN 'may not be able to'
+for side in source target; do
+	if [ $side = source ]; then server=a; else server=b; fi
+	lab psql $server postgres -qAt -o /dev/null -c "$(field $side.locks 4)" -c 'SELECT pg_reload_conf()'
+	pending() { [ "$(lab psql $server postgres -At -c "SELECT pending_restart FROM pg_settings WHERE name = 'max_locks_per_transaction'")" = t ]; }
+	until_true 10 pending
+	check
+	ok "$side.locks: a restart is missing" is $side.locks "$([ $side = source ] && echo WARN || echo BLOCK)" "restart the $side, then check again"
+	lab restart $server >/dev/null 2>&1
+	mended $side.locks
+done
+
 # ---- a standby -------------------------------------------------------------------------------
 touch "$(get b PGDATA)/standby.signal"
 lab restart b >/dev/null 2>&1
