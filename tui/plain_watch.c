@@ -15,14 +15,26 @@ static void say_side(const struct watch_sample *s, enum side side)
 		(void)printf(" (the %s's as of %s ago)", side_name(side), fmt_secs(t, sizeof t, (double)((s->at_us - seen_us) / 1000000)));
 }
 
+/* Of one look alone, and of a source that does not answer, none is known. */
+static const char *rates(const struct watch_sample *s, char *out, size_t cap)
+{
+	char apply[32], wal[32];
+
+	if (s->wal_rate < 0)
+		(void)snprintf(out, cap, s->source_ok ? "rates not known yet" : "rates not known");
+	else
+		(void)snprintf(out, cap, "applies %s/s, source writes %s/s", fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate));
+	return out;
+}
+
 static void say_pace(const struct watch_sample *s)
 {
-	char lag[48], age[32], apply[32], wal[32], held[32], disk[32];
+	char lag[48], age[32], pace[120], held[32], disk[32];
 
 	(void)printf("%-9s ", watch_word(s));
 	if (s->source_seen_us)
-		(void)printf("%s behind, %s; applies %s/s, source writes %s/s; ", fmt_bytes(lag, sizeof lag, (double)s->lag_bytes),
-			     s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s), fmt_bytes(apply, sizeof apply, s->apply_rate), fmt_bytes(wal, sizeof wal, s->wal_rate));
+		(void)printf("%s behind, %s; %s; ", fmt_bytes(lag, sizeof lag, (double)s->lag_bytes),
+			     s->lag_s < 0 ? "since when is not known yet" : fmt_secs(age, sizeof age, s->lag_s), rates(s, pace, sizeof pace));
 	else
 		(void)printf("how far it is behind is not known; ");
 	if (s->target_seen_us)
@@ -84,5 +96,8 @@ bool plain_sample_whole(const struct event *e)
 {
 	struct watch_sample s;
 
-	return !watch_sample_from_text(&s, e->text) || s.drift_ms >= 0 || s.drift_not[0] || !watch_compares(&s);
+	if (!watch_sample_from_text(&s, e->text))
+		return true;
+	bool rates = s.wal_rate >= 0 || !s.source_ok || !s.slot_exists || s.handed_over || s.rolled_back || s.finalized; /* two readings, a second apart */
+	return rates && (s.drift_ms >= 0 || s.drift_not[0] || !watch_compares(&s));
 }

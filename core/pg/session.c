@@ -13,13 +13,14 @@
 
 #define CONNECT_MS 15000
 #define HOST_MS 6000       /* one of several hosts must not eat the whole time */
-#define AFTER_CANCEL_MS 5000 /* how long a server may take to admit that it was cancelled */
+#define AFTER_CANCEL_MS 5000 /* see admit_ms */
 #define AFTER_END_MS 1000    /* the same when all the time there was is over */
 
 struct session {
 	PGconn *conn;
 	struct cancel *cancel;
 	bool lost;
+	int64_t admit_ms;
 };
 
 struct keyword { const char *name, *value; };
@@ -178,6 +179,7 @@ enum err_code session_open(struct session **out, const struct endpoint *ep, cons
 	struct session *s = xcalloc(1, sizeof *s);
 	s->conn = conn;
 	s->cancel = cancel;
+	s->admit_ms = opt->admit_ms ? opt->admit_ms : AFTER_CANCEL_MS;
 	(void)PQsetnonblocking(conn, 1);
 	rc = opt->raw ? ERR_OK : session_pin(s, err);
 	if (rc != ERR_OK) {
@@ -264,7 +266,7 @@ static void drain(struct session *s)
 {
 	struct cancel *keep = s->cancel;
 	struct err ignored;
-	int64_t deadline = clock_deadline(clock_mono_us() < cancel_sooner(keep, CLOCK_NEVER) ? AFTER_CANCEL_MS : AFTER_END_MS);
+	int64_t deadline = clock_deadline(clock_mono_us() < cancel_sooner(keep, CLOCK_NEVER) ? s->admit_ms : AFTER_END_MS);
 
 	s->cancel = NULL;
 	for (;;) {

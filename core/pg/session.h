@@ -25,6 +25,7 @@ struct session_options {
 	const char *options;          /* "-c name=value ..." for the server; NULL: none */
 	bool raw;                     /* none of our startup options (connection test through a pooler) */
 	int64_t timeout_ms;           /* for connecting; 0: 15 s */
+	int64_t admit_ms;             /* how long the server may take to admit that a statement was cancelled, before it is given up as lost; 0: 5 s */
 };
 
 struct session;

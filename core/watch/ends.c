@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
+#define LEAST_MS 50  /* for an answer that is there already */
+#define ADMIT_MS 150 /* who answers at all admits a cancel at once */
 #define AGAIN_S 8    /* the longest wait between two tries to connect */
 #define REFUSED_S 60 /* and after a refusal: somebody may put that right meanwhile */
 
@@ -31,7 +35,7 @@ void ends_anew(struct ends *e, enum side side)
 
 enum err_code ends_connect(struct ends *e, enum side side, struct err *err)
 {
-	struct session_options opt = {.application_name = e->app, .read_write = side == SIDE_TARGET, .timeout_ms = ENDS_MS};
+	struct session_options opt = {.application_name = e->app, .read_write = side == SIDE_TARGET, .timeout_ms = ENDS_MS, .admit_ms = ADMIT_MS};
 	struct patience *p = &e->patience[side];
 
 	if (e->session[side] && !session_alive(e->session[side])) {
@@ -52,6 +56,31 @@ enum err_code ends_connect(struct ends *e, enum side side, struct err *err)
 		(void)patience_more(p, err);
 	}
 	return rc;
+}
+
+enum err_code ends_begin(struct ends *e, enum side side, const char *sql, const char *param, struct err *err)
+{
+	const char *params[] = {param};
+	enum err_code rc = ends_connect(e, side, err);
+
+	if (rc == ERR_OK)
+		rc = session_start(e->session[side], sql, 1, params, err);
+	e->due_us[side] = clock_deadline(ENDS_ASK_MS);
+	return rc;
+}
+
+enum err_code ends_answer(struct ends *e, enum side side, PGresult **res, struct err *err)
+{
+	int64_t ms = (e->due_us[side] - clock_mono_us()) / 1000;
+	PGresult *end = NULL;
+	enum err_code rc = session_next(e->session[side], ms > LEAST_MS ? ms : LEAST_MS, res, err);
+
+	if (rc == ERR_OK && *res && (rc = session_next(e->session[side], ENDS_ASK_MS, &end, err)) != ERR_OK) {
+		PQclear(*res);
+		*res = NULL;
+	}
+	PQclear(end);
+	return rc == ERR_OK && !*res ? err_set(err, ERR_LOST, "the connection broke") : rc;
 }
 
 enum watch_away ends_kind(const struct ends *e, enum side side, const struct err *why)

@@ -2,6 +2,7 @@
 #include "watch/watch.h"
 
 #define RING (sizeof ((struct watch_pace *)0)->ring / sizeof ((struct watch_pace *)0)->ring[0])
+#define RATE_LEAST_S 0.9 /* and over less than that they say nothing */
 #define RATE_US INT64_C(15000000) /* rates over so long: they neither jump nor lag behind by minutes */
 
 void watch_pace_add(struct watch_pace *p, int64_t at_us, int64_t current, int64_t confirmed, int64_t held, int64_t commits)
@@ -65,7 +66,7 @@ void watch_pace_tell(const struct watch_pace *p, struct watch_sample *s)
 	double seconds, growth;
 
 	s->lag_s = s->level_s = s->full_s = s->disk_full_s = -1;
-	s->apply_rate = s->wal_rate = s->commits = 0;
+	s->apply_rate = s->wal_rate = s->commits = -1;
 	if (p->n == 0)
 		return;
 	now = then = nth(p, 0);
@@ -73,7 +74,7 @@ void watch_pace_tell(const struct watch_pace *p, struct watch_sample *s)
 		then = nth(p, k);
 	s->lag_s = lag_seconds(p);
 	seconds = (double)(p->ring[now].at_us - p->ring[then].at_us) / 1e6;
-	if (seconds <= 0)
+	if (seconds < RATE_LEAST_S)
 		return;
 	s->apply_rate = (double)(p->ring[now].confirmed - p->ring[then].confirmed) / seconds;
 	s->wal_rate = (double)(p->ring[now].current - p->ring[then].current) / seconds;

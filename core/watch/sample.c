@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "watch/drift.h"
+#include "watch/failing.h"
+#include "watch/flow.h"
 #include "watch/guard.h"
 #include "watch/stuck.h"
 #include "watch/unfollowed.h"
@@ -20,6 +22,8 @@
 #define DAY_S 86400.0
 #define DISK_BAD_S 600.0
 #define STILL_S 2.5
+#define HEARD_S 32.0
+#define SILENT_S 1.75  /* one sample a second: named within three */
 #define STATUS_S 10.0
 #define STUCK_S 30     /* a lock that is held for so long was forgotten */
 #define STILL_BYTES (1 << 20)
@@ -33,11 +37,11 @@ static const struct column columns[] = {
 	COL(INT, at_us), COL(INT, source_ok), COL(INT, target_ok), COL(TEXT, source_error), COL(TEXT, target_error), COL(INT, source_away), COL(INT, target_away),
 	COL(INT, source_seen_us), COL(INT, target_seen_us), COL(INT, sub_exists),
 	COL(INT, enabled), COL(INT, worker), COL(TEXT, subscription), COL(TEXT, slot), COL(INT, tables), COL(INT, ready), COL(TEXT, busy),
-	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(TEXT, said), COL(TEXT, said_detail),
+	COL(INT, apply_errors), COL(INT, sync_errors), COL(INT, conflicts), COL(INT, restarts), COL(INT, replaced), COL(TEXT, said), COL(TEXT, said_detail),
 	COL(TEXT, said_relation), COL(TEXT, said_lsn), COL(TEXT, said_look), COL(TEXT, said_remove), COL(TEXT, log_where), COL(INT, target_version), COL(INT, timeline),
 	COL(TEXT, address), COL(INT, failed_over), COL(TEXT, failover), COL(INT, standbys), COL(INT, sync_standbys), COL(TEXT, sync_commit),
 	COL(TEXT, origin_lsn), COL(TEXT, intruder), COL(INT, slot_exists), COL(INT, slot_active), COL(TEXT, wal_status), COL(TEXT, current_lsn),
-	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(REAL, still_s), COL(TEXT, stuck), COL(INT, stuck_pid), COL(INT, xmin_age),
+	COL(TEXT, confirmed_lsn), COL(INT, lag_bytes), COL(INT, unsent_bytes), COL(INT, held_bytes), COL(INT, safe_bytes), COL(TEXT, worker_wait), COL(TEXT, sender_wait), COL(REAL, heard_s), COL(REAL, silent_s), COL(REAL, still_s), COL(TEXT, stuck), COL(INT, stuck_pid), COL(INT, xmin_age),
 	COL(TEXT, writer), COL(REAL, lag_s), COL(REAL, apply_rate), COL(REAL, wal_rate), COL(REAL, commits), COL(REAL, level_s),
 	COL(REAL, full_s), COL(INT, disk_bytes), COL(TEXT, disk_where), COL(REAL, disk_full_s), COL(REAL, within_s), COL(INT, handed_over), COL(INT, fenced), COL(INT, back_fenced), COL(INT, rolled_back), COL(INT, finalized), COL(INT, way_back),
 	COL(INT, back_down), COL(INT, back_held_bytes), COL(INT, back_lacks), COL(INT, talkers), COL(TEXT, who_talks), COL(INT, sequences_behind), COL(TEXT, drift), COL(TEXT, drift_less),
@@ -81,19 +85,36 @@ static bool is_back_fenced(const struct watch_sample *s)
 	return s->back_fenced && !s->rolled_back && !s->finalized;
 }
 
+/* A connection that stands says that the server lives: it is written to at least each half minute (wal_sender_timeout). */
+static const char *heard_of_source(const struct watch_sample *s, char *out, size_t cap)
+{
+	char t[32];
+
+	if (s->target_ok && s->worker && s->heard_s >= 0 && s->heard_s < HEARD_S)
+		(void)snprintf(out, cap, "the target heard from it %s ago: it may be that only pgusher does not reach the source, and the replication goes on. Look at the network between this host and it; it is asked again by itself",
+			       fmt_secs(t, sizeof t, s->heard_s));
+	else
+		(void)snprintf(out, cap, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent");
+	return out;
+}
+
 static void of_ends(const struct watch_sample *s, struct list *l)
 {
+	char todo[sizeof l->v->todo];
+
 	if (s->fenced)
 		add(l, "fenced", VERDICT_BLOCK, "if none is on: pgusher cutover --abort opens it again", "the source is closed to writers: a cutover is on, or was interrupted");
 	if (is_back_fenced(s))
 		add(l, "fenced", VERDICT_BLOCK, "if none is on: pgusher rollback --abort opens it again (the old server follows it again, by itself), or the same rollback again goes on to its end",
 		    "THE TARGET, WHICH IS THE PRIMARY, IS CLOSED TO WRITERS: a rollback is on, or was interrupted");
 	if (!s->source_ok)
-		of_end(l, "source", s->source_away, s->source_error, "the subscription goes on by itself when the source is back; until then its slot keeps what is not sent");
+		of_end(l, "source", s->source_away, s->source_error, heard_of_source(s, todo, sizeof todo));
 	if (!s->target_ok && s->source_ok && !s->slot_exists && !s->fenced && !s->handed_over && !s->rolled_back && !s->finalized)
 		add(l, "none", VERDICT_BLOCK, "pgusher run begins; pgusher status says what was done here", "nothing follows: there is no slot on the source, and the target says: %s", s->target_error);
 	else if (!s->target_ok)
-		of_end(l, "target", s->target_away, s->target_error, "while the target is away the slot keeps WAL on the source's disk");
+		of_end(l, "target", s->target_away, s->target_error, s->source_ok && s->slot_active
+		       ? "the source has a connection to it still: it may be that only pgusher does not reach the target. Look at the network between this host and it; it is asked again by itself"
+		       : "while the target is away the slot keeps WAL on the source's disk; it is asked again by itself");
 	if (s->failed_over == GUARD_LOST)
 		add(l, "lost", VERDICT_BLOCK, "rows are missing on the target: pgusher cleanup, then copy again; or find them with pgusher verify, when the writers pause, and bring them over by hand",
 		    "%s", s->failover);
@@ -141,39 +162,22 @@ static void of_slot(const struct watch_sample *s, struct list *l)
 		add(l, "xmin", VERDICT_WARN, "it goes on when the target catches up", "the slot holds back vacuum of the source's catalogue by %s", fmt_things(t, sizeof t, s->xmin_age, "transaction"));
 }
 
-/* What to do about the worker that fails: with the row and the position, where the server says them. */
-static void put_right(const struct watch_sample *s, char *out, size_t cap)
-{
-	char skip[160] = "", enable[120] = "";
-
-	if (s->said_lsn[0] && s->target_version >= 150000)
-		(void)snprintf(skip, sizeof skip, "; or pass over its whole transaction: ALTER SUBSCRIPTION %.60s SKIP (lsn = '%s')", s->subscription, s->said_lsn);
-	if (!s->enabled)
-		(void)snprintf(enable, sizeof enable, "; then ALTER SUBSCRIPTION %.60s ENABLE", s->subscription);
-	if (s->said_look[0])
-		(void)snprintf(out, cap, "look at that row on both sides: %.180s; when the source's is right, on the target: %.180s%s%s", s->said_look, s->said_remove, skip, enable);
-	else if (s->said[0])
-		(void)snprintf(out, cap, "put that right on the target, and it goes on by itself%s%s", skip, enable);
-	else
-		(void)snprintf(out, cap, "the server's words (table, key, reason) are in %s. Put it right on the target%s", s->log_where[0] ? s->log_where : "the target's log",
-			       s->enabled ? ", and it goes on by itself" : enable);
-}
-
 static void of_worker(const struct watch_sample *s, struct list *l)
 {
-	char todo[sizeof l->v->todo];
+	char todo[sizeof l->v->todo], enable[160];
 
-	put_right(s, todo, sizeof todo);
+	failing_todo(s, todo, sizeof todo);
+	(void)snprintf(enable, sizeof enable, "ALTER SUBSCRIPTION %.60s ENABLE on the target; meanwhile the slot keeps WAL on the source", s->subscription);
 	if (!s->target_ok)
 		return;
 	if (!s->sub_exists && s->source_ok && !s->slot_exists) {
 		add(l, "none", VERDICT_BLOCK, "pgusher run begins one; pgusher status says what was done here", "there is no subscription, nor a slot for one");
 	} else if (!s->sub_exists) {
-		add(l, "subscription", VERDICT_BLOCK, "the slot on the source fills its disk while nobody reads from it: pgusher cleanup", "the subscription %s is not on the target", s->subscription);
+		add(l, "subscription", VERDICT_BLOCK, "pgusher run goes on with what was begun (pgusher status says how far it came), or pgusher cleanup removes it: until then nobody reads from the slot, and it fills the source's disk", "the subscription %s is not on the target", s->subscription);
 	} else if (!s->enabled && s->fenced && !s->said[0]) {
 		/* a cutover's doing: what takes that back wakes it */
 	} else if (!s->enabled) {
-		add(l, "disabled", VERDICT_BLOCK, s->said[0] ? todo : "ALTER SUBSCRIPTION ... ENABLE on the target; meanwhile the slot keeps WAL on the source", "the subscription %s is disabled%s%s%s%s", s->subscription,
+		add(l, "disabled", VERDICT_BLOCK, s->said[0] ? todo : enable, "the subscription %s is disabled%s%s%s%s", s->subscription,
 		    s->said[0] ? ": " : "", s->said, s->said_detail[0] ? "; " : "", s->said_detail);
 	} else if (!s->worker) {
 		add(l, "worker", VERDICT_BLOCK, todo, s->said[0] ? "no apply worker runs on the target: it fails%s%s: %s%s%s" : "no apply worker runs on the target%s",
@@ -185,6 +189,8 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 	if (s->worker && s->restarts > 2)
 		add(l, "worker", VERDICT_WARN, todo, "the apply worker was started %lld times within 20 s%s%s%s%s", (long long)s->restarts, s->said[0] ? ": " : "", s->said,
 		    s->said_detail[0] ? "; " : "", s->said_detail);
+	else if (s->worker && s->enabled && s->replaced)
+		add(l, "restarted", VERDICT_WARN, "it goes on by itself; the logs of both servers say why, when nobody ended it on purpose", "the apply worker ended and was started anew: its connection broke, or somebody ended it");
 	if (s->sync_errors > 0 && s->ready < s->tables)
 		add(l, "sync", VERDICT_WARN, "the target's log says why; it is tried again by itself", "failed copies of a table: %lld", (long long)s->sync_errors);
 	if (s->intruder[0] && !s->stuck[0])
@@ -203,10 +209,16 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 		stuck_end(s->stuck_pid, end, sizeof end);
 		(void)snprintf(todo, sizeof todo, "ask whoever it is to end the transaction, or end it on the target: %s", end);
 		add(l, "stuck", s->still_s > STUCK_S ? VERDICT_BLOCK : VERDICT_WARN, todo, "the target's worker waits for a lock, for %s: %s", fmt_secs(t, sizeof t, s->still_s), s->stuck);
+	} else if (s->source_ok && s->target_ok && s->worker && s->slot_active && s->silent_s > SILENT_S) {
+		add(l, "network", s->silent_s > STUCK_S ? VERDICT_BLOCK : VERDICT_WARN, "look at the network between target and source, and at its firewalls: it goes on by itself when something comes through. "
+		    "When that lasts, both servers end the connection and try a new one (wal_receiver_timeout, wal_sender_timeout)",
+		    "nothing comes through the network from the source to the target, for %s: %s behind", fmt_secs(t, sizeof t, s->silent_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));
 	} else if (s->source_ok && s->target_ok && s->worker && s->slot_active && (s->still_s > 3 * STATUS_S / 2 || (s->still_s > STILL_S && s->lag_bytes > STILL_BYTES))) {
 		/* a little may wait for the next status of the target, every 10 s */
-		add(l, "still", VERDICT_WARN, "a large transaction is being applied, or nothing passes between the two servers: when no worker shows CPU, look at the network and its firewalls",
-		    "nothing was confirmed for %s: %s behind", fmt_secs(t, sizeof t, s->still_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));
+		char why[160];
+		const char *todo;
+		flow_why(s, why, sizeof why, &todo);
+		add(l, "still", VERDICT_WARN, todo, "the target has confirmed nothing for %s, %s behind: %s", fmt_secs(t, sizeof t, s->still_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes), why);
 	}
 	if (s->drift_not[0] && s->source_ok && s->target_ok)
 		add(l, "not compared", VERDICT_WARN, "see what holds a lock on the catalogues of either side (pg_locks), and whether this role may read them; it is tried again each half minute",

@@ -27,6 +27,7 @@ struct watch_sample {
 	char log_where[240];                    /* where the server's words are; "" while nothing is wrong */
 	int64_t target_version;                 /* 160014 */
 	int64_t restarts;                       /* of the apply worker within the last 20 s, seen by this watcher */
+	int64_t replaced;                       /* 1: a moment ago it ended and was started anew, so fast that no sample was without one */
 	int64_t timeline;                       /* of the target; 0: not readable */
 	char address[64];                       /* of the server that answers as the target; "": a socket */
 	int64_t failed_over;                    /* enum guard_word: what another leader on the target means */
@@ -41,6 +42,9 @@ struct watch_sample {
 	char current_lsn[24], confirmed_lsn[24];
 	int64_t lag_bytes, unsent_bytes;        /* not confirmed by the target; of it not sent yet (-1: no walsender) */
 	int64_t held_bytes, safe_bytes;         /* WAL kept for the slot; until it is thrown away (-1: no limit, or before 13) */
+	char worker_wait[48], sender_wait[48];  /* what the apply worker and its walsender wait for: "IO/DataFileRead"; "": it computes, or that may not be seen */
+	double heard_s;                         /* since the worker's last message from the source, by the target's clock; -1: not known */
+	double silent_s;                        /* for so long nothing came to the worker of what the source had sent (flow.h); 0: nothing is missing */
 	double still_s;                         /* for so long nothing was confirmed of what is behind; 0: it moves, or is level */
 	char stuck[300];                        /* who holds the lock that a worker waits for (stuck.h); "" */
 	int64_t stuck_pid;
@@ -48,8 +52,8 @@ struct watch_sample {
 	char writer[200];                       /* longest transaction that writes; "" when none for 10 s */
 	/* arithmetic */
 	double lag_s;                           /* age of the newest change that the target has; -1: not known yet */
-	double apply_rate, wal_rate;            /* bytes/s confirmed, and written on the source */
-	double commits;                         /* transactions/s committed on the target's database */
+	double apply_rate, wal_rate;            /* bytes/s confirmed, and written on the source; -1: not known */
+	double commits;                         /* transactions/s committed on the target's database; -1: not known */
 	double level_s;                         /* until the lag is gone at these rates; -1: never, or not known */
 	double full_s;                          /* until safe_bytes are used up at this rate; -1: never, or no limit */
 	int64_t disk_bytes;                     /* free where the source keeps its WAL, less what was kept since that was read; -1: not known */

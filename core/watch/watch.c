@@ -13,22 +13,20 @@
 #include "pg/session.h"
 #include "pg/tables.h"
 #include "watch/ends.h"
+#include "watch/failing.h"
+#include "watch/flow.h"
 #include "watch/guard.h"
 #include "watch/minute.h"
 #include "watch/reverse.h"
-#include "watch/serverlog.h"
 #include "watch/stuck.h"
 #include "watch/talkers.h"
 #include "watch/word.h"
 
-#define ASK_MS ENDS_MS
+#define ASK_MS ENDS_ASK_MS
 #define MINUTE_US INT64_C(60000000)
 #define SOONER_US INT64_C(30000000) /* what could not be compared is looked at again */
 #define AT_ONCE_MS 300
 #define INTRUDER_US INT64_C(15000000)
-#define RESTARTS_US INT64_C(20000000)
-#define LOG_US INT64_C(5000000)  /* between looks into its log */
-#define COUNT_STARTED 8
 
 struct watch {
 	const struct migration *m;
@@ -41,11 +39,12 @@ struct watch {
 	char system[24];
 	bool goes_on;
 	struct minute *minute; /* a look that is under way; NULL */
-	int64_t minute_us, worker, started[COUNT_STARTED]; /* started: when new workers were seen, a ring */
-	size_t n_started;
+	int64_t minute_us;
 	int64_t confirmed, moved_us; /* the slot's, and when it came there or was level, monotonic */
 	int64_t intruder_us;         /* when somebody else was seen to write on the target, monotonic */
-	int64_t log_us, log_worker; /* the last look into it, monotonic, and which worker it was about */
+	struct failing failing;
+	int64_t received, sent; /* by the worker, by its walsender */
+	struct flow flow;
 	char origin[24];       /* of the subscription: pg_16396 */
 	int64_t commits;       /* of the target's database, as last seen */
 	int64_t disk_free, disk_held; /* free where the source keeps its WAL, and what the slot kept when that was read; -1: not known */
@@ -63,6 +62,7 @@ struct watch *watch_new(const struct migration *m, const char *state_dir, const 
 	w->s.standbys = w->s.sync_standbys = w->s.safe_bytes = w->s.unsent_bytes = w->s.apply_errors = w->s.sync_errors = w->s.conflicts = -1;
 	w->disk_free = w->s.disk_bytes = -1;
 	w->s.sequences_behind = w->s.talkers = w->s.drift_ms = -1;
+	w->s.heard_s = -1;
 	ends_init(&w->ends, m, w->app, cancel);
 	return w;
 }
@@ -108,13 +108,14 @@ void watch_password(struct watch *w, enum side side)
 	ends_anew(&w->ends, side);
 }
 
+/* More of an end that answered a moment ago: it is not connected to anew within one sample. */
 static enum err_code ask(struct watch *w, enum side side, const char *sql, const char *param, PGresult **res, struct err *err)
 {
 	const char *params[] = {param};
-	enum err_code rc = ends_connect(&w->ends, side, err);
+	struct session *s = w->ends.session[side];
 
 	*res = NULL;
-	return rc == ERR_OK ? session_exec(w->ends.session[side], sql, param ? 1 : 0, params, ASK_MS, res, err) : rc;
+	return s ? session_exec(s, sql, param ? 1 : 0, params, ASK_MS, res, err) : err_set(err, ERR_LOST, "the connection broke");
 }
 
 static void keep(char *to, size_t size, const char *text)
@@ -122,32 +123,29 @@ static void keep(char *to, size_t size, const char *text)
 	(void)snprintf(to, size, "%.*s", (int)size - 1, text);
 }
 
-/* A worker that fails is started again every few seconds, as another process. */
-static void count_restarts(struct watch *w)
-{
-	int64_t now = clock_mono_us();
-
-	if (w->s.worker != 0 && w->worker != 0 && w->s.worker != w->worker)
-		w->started[w->n_started++ % COUNT_STARTED] = now;
-	w->worker = w->s.worker ? w->s.worker : w->worker;
-	w->s.restarts = 0;
-	for (size_t i = 0; i < COUNT_STARTED; i++)
-		w->s.restarts += w->started[i] != 0 && now - w->started[i] < RESTARTS_US;
-}
-
-static enum err_code look_at_target(struct watch *w, int64_t *commits, struct err *err)
+/* The worker is not one of those that apply a large transaction beside it (16 and newer). */
+static enum err_code ask_target(struct watch *w, struct err *err)
 {
 	static const char sql[] =
-		"SELECT s.subenabled, coalesce(s.subslotname, ''), coalesce((SELECT max(t.pid) FROM pg_stat_subscription t WHERE t.subid = s.oid AND t.relid IS NULL), 0),"
+		"SELECT s.subenabled, coalesce(s.subslotname, ''), coalesce(t.pid, 0),"
 		" (SELECT count(*) FROM pg_subscription_rel r WHERE r.srsubid = s.oid),"
 		" (SELECT count(*) FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate = 'r'),"
 		" (SELECT string_agg(x, ', ') FROM (SELECT r.srrelid::regclass || CASE r.srsubstate WHEN 'i' THEN ' waits' WHEN 'd' THEN ' copying' ELSE ' catching up' END AS x"
 		"  FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r' ORDER BY r.srsubstate LIMIT 6) b),"
-		" (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()), s.oid"
-		" FROM pg_subscription s WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+		" (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()), s.oid, t.received_lsn - '0/0',"
+		" CASE WHEN isfinite(t.last_msg_receipt_time) THEN extract(epoch FROM clock_timestamp() - t.last_msg_receipt_time) ELSE -1 END, a.wait_event_type || '/' || a.wait_event"
+		" FROM pg_subscription s LEFT JOIN pg_stat_subscription t ON t.subid = s.oid AND t.relid IS NULL AND to_jsonb(t) ->> 'leader_pid' IS NULL"
+		" LEFT JOIN pg_stat_activity a ON a.pid = t.pid"
+		" WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+	return ends_begin(&w->ends, SIDE_TARGET, sql, w->m->sub.name, err);
+}
+
+static enum err_code look_at_target(struct watch *w, int64_t *commits, struct err *err)
+{
 	struct watch_sample *s = &w->s;
 	PGresult *r;
-	enum err_code rc = ask(w, SIDE_TARGET, sql, w->m->sub.name, &r, err);
+	enum err_code rc = ends_answer(&w->ends, SIDE_TARGET, &r, err);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -162,7 +160,10 @@ static enum err_code look_at_target(struct watch *w, int64_t *commits, struct er
 		keep(s->busy, sizeof s->busy, cell(r, 0, 5));
 		*commits = cell_i64(r, 0, 6);
 		(void)snprintf(w->origin, sizeof w->origin, "pg_%s", cell(r, 0, 7));
-		count_restarts(w);
+		w->received = cell_i64(r, 0, 8);
+		s->heard_s = strtod(cell(r, 0, 9), NULL);
+		keep(s->worker_wait, sizeof s->worker_wait, cell(r, 0, 10));
+		failing_count(&w->failing, s);
 	} else {
 		s->enabled = s->worker = 0;
 	}
@@ -233,60 +234,6 @@ static void look_at_failover(struct watch *w, int64_t confirmed)
 	keep(s->failover, sizeof s->failover, w->guard.say);
 }
 
-/* Before 15 the server does not say which table it was; the constraint's name leads to it, when it is the only one of that name. */
-static void look_for_table(struct watch *w, struct server_words *words)
-{
-	static const char sql[] = "SELECT n.nspname || '.' || t.relname FROM pg_subscription_rel r JOIN pg_index i ON i.indrelid = r.srrelid JOIN pg_class c ON c.oid = i.indexrelid"
-		" JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace WHERE 'pg_' || r.srsubid = $1"
-		" AND position(' \"' || c.relname || '\"' IN $2) > 0";
-	const char *params[] = {w->origin, words->message};
-	struct err err;
-	PGresult *r;
-
-	if (!words->detail[0] || session_exec(w->ends.session[SIDE_TARGET], sql, 2, params, ASK_MS, &r, &err) != ERR_OK)
-		return;
-	if (PQntuples(r) == 1)
-		keep(words->relation, sizeof words->relation, cell(r, 0, 0));
-	PQclear(r);
-}
-
-static uint64_t lsn_of(const char *text)
-{
-	unsigned high, low;
-
-	return sscanf(text, "%X/%X", &high, &low) == 2 ? (uint64_t)high << 32 | low : 0;
-}
-
-/* Why it fails, in the server's words, while it does. */
-static void look_into_log(struct watch *w)
-{
-	struct watch_sample *s = &w->s;
-	struct server_words words;
-	struct err err;
-	bool fails = s->sub_exists && (s->restarts > 0 || !s->worker || (s->sync_errors > 0 && s->ready < s->tables));
-
-	bool over = s->said_lsn[0] && lsn_of(s->said_lsn) <= lsn_of(s->origin_lsn); /* what was read before: it went past that since */
-	if (!fails || over)
-		s->said[0] = s->said_detail[0] = s->said_relation[0] = s->said_lsn[0] = s->said_look[0] = s->said_remove[0] = s->log_where[0] = '\0';
-	bool known = s->log_where[0] && clock_mono_us() - w->log_us < LOG_US && w->log_worker == w->worker;
-	if (!fails || known ||
-	    serverlog_look(w->ends.session[SIDE_TARGET], w->origin, s->subscription, &words, &err) != ERR_OK)
-		return;
-	w->log_us = clock_mono_us();
-	w->log_worker = w->worker;
-	if (lsn_of(words.lsn) > 0 && lsn_of(words.lsn) <= lsn_of(s->origin_lsn)) /* that one is over */
-		words.message[0] = words.detail[0] = words.relation[0] = words.lsn[0] = '\0';
-	if (!words.relation[0])
-		look_for_table(w, &words);
-	keep(s->said, sizeof s->said, words.message);
-	keep(s->said_detail, sizeof s->said_detail, words.detail);
-	keep(s->said_relation, sizeof s->said_relation, words.relation);
-	keep(s->said_lsn, sizeof s->said_lsn, words.lsn);
-	keep(s->log_where, sizeof s->log_where, words.where);
-	serverlog_row(&words, "SELECT * FROM", s->said_look, sizeof s->said_look);
-	serverlog_row(&words, "DELETE FROM", s->said_remove, sizeof s->said_remove);
-}
-
 /* Counters that came with 15 and 18. */
 static void look_closer_at_target(struct watch *w)
 {
@@ -310,13 +257,11 @@ static void look_closer_at_target(struct watch *w)
 	free(sql);
 	s->target_version = v;
 	look_who_leads(w);
-	look_into_log(w);
+	failing_look(&w->failing, w->ends.session[SIDE_TARGET], w->origin, s);
 }
 
-static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *confirmed, struct err *err)
+static enum err_code ask_source(struct watch *w, struct err *err)
 {
-	struct watch_sample *s = &w->s;
-	PGresult *r;
 	enum err_code rc = ends_connect(&w->ends, SIDE_SOURCE, err);
 
 	if (rc != ERR_OK)
@@ -326,11 +271,21 @@ static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *
 		"SELECT c.lsn, c.lsn - '0/0', p.slot_name IS NOT NULL, p.active, p.confirmed_flush_lsn, p.confirmed_flush_lsn - '0/0', c.lsn - p.confirmed_flush_lsn,"
 		" c.lsn - p.restart_lsn, age(p.catalog_xmin), %s, (SELECT c.lsn - a.sent_lsn FROM pg_stat_replication a WHERE a.pid = p.active_pid),"
 		" (SELECT format('pid %%s (%%s in %%s, %%s, for %%s s)', a.pid, a.usename, a.datname, a.state, extract(epoch FROM now() - a.xact_start)::bigint)"
-		"  FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL AND now() - a.xact_start > interval '10 s' ORDER BY a.xact_start LIMIT 1)"
+		"  FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL AND now() - a.xact_start > interval '10 s' ORDER BY a.xact_start LIMIT 1),"
+		" (SELECT a.wait_event_type || '/' || a.wait_event FROM pg_stat_activity a WHERE a.pid = p.active_pid)"
 		" FROM (SELECT pg_current_wal_flush_lsn() AS lsn) c LEFT JOIN pg_replication_slots p ON p.slot_name = $1",
 		v13 ? "coalesce(p.wal_status, ''), coalesce(p.safe_wal_size, -1)" : "'', -1");
-	rc = ask(w, SIDE_SOURCE, sql, s->slot, &r, err);
+	rc = ends_begin(&w->ends, SIDE_SOURCE, sql, w->s.slot, err);
 	free(sql);
+	return rc;
+}
+
+static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *confirmed, struct err *err)
+{
+	struct watch_sample *s = &w->s;
+	PGresult *r;
+	enum err_code rc = ends_answer(&w->ends, SIDE_SOURCE, &r, err);
+
 	if (rc != ERR_OK)
 		return rc;
 	keep(s->current_lsn, sizeof s->current_lsn, cell(r, 0, 0));
@@ -348,6 +303,8 @@ static enum err_code look_at_source(struct watch *w, int64_t *current, int64_t *
 	s->safe_bytes = cell_i64(r, 0, 10);
 	s->unsent_bytes = PQgetisnull(r, 0, 11) ? -1 : cell_i64(r, 0, 11) > 0 ? cell_i64(r, 0, 11) : 0;
 	keep(s->writer, sizeof s->writer, cell(r, 0, 12));
+	keep(s->sender_wait, sizeof s->sender_wait, cell(r, 0, 13));
+	w->sent = *current - (s->unsent_bytes > 0 ? s->unsent_bytes : 0);
 	PQclear(r);
 	return ERR_OK;
 }
@@ -361,7 +318,7 @@ static void look_who_is_left(struct watch *w)
 	struct err err;
 	enum phase phase;
 
-	if (ends_connect(&w->ends, SIDE_SOURCE, &err) != ERR_OK || word_ask(w->ends.session[SIDE_SOURCE], w->m, SIDE_SOURCE, ASK_MS, &phase, &err) != ERR_OK)
+	if (word_ask(w->ends.session[SIDE_SOURCE], w->m, SIDE_SOURCE, ASK_MS, &phase, &err) != ERR_OK)
 		return;
 	s->handed_over = phase == PHASE_CUT_OVER;
 	s->rolled_back = phase == PHASE_ROLLED_BACK;
@@ -526,6 +483,31 @@ static void stands_still(struct watch *w, int64_t confirmed)
 	w->s.still_s = (double)(now - w->moved_us) / 1e6;
 }
 
+static void look_at_flow(struct watch *w)
+{
+	struct watch_sample *s = &w->s;
+	struct flow_reading now = {.sent = w->sent, .received = w->received, .heard_s = s->heard_s, .worker = s->worker_wait, .sender = s->sender_wait};
+
+	s->silent_s = 0;
+	if (s->source_ok && s->target_ok && s->worker && s->slot_active && s->unsent_bytes >= 0)
+		s->silent_s = flow_silent_s(&w->flow, &now, clock_mono_us());
+	else
+		w->flow = (struct flow){0};
+}
+
+/* Of a side that does not answer no rate is known; where nobody reads from the slot nothing is confirmed. */
+static void forget_rates(struct watch_sample *s, bool reverse)
+{
+	if (!s->target_ok)
+		s->commits = -1;
+	if (!s->source_ok || (s->handed_over && !reverse)) {
+		s->apply_rate = s->wal_rate = s->level_s = -1;
+	} else if (!reverse && !s->slot_active && s->wal_rate >= 0) {
+		s->apply_rate = 0;
+		s->level_s = s->lag_bytes > 0 ? -1 : 0;
+	}
+}
+
 #define HELD_S 2.0 /* less is a lock that somebody needs for a moment */
 
 static void look_who_holds(struct watch *w)
@@ -538,38 +520,65 @@ static void look_who_holds(struct watch *w)
 		(void)stuck_ask(w->ends.session[SIDE_TARGET], w->m->sub.name, ASK_MS, s->stuck, sizeof s->stuck, &s->stuck_pid, &err);
 }
 
+/* Each end's first answer; the session may still break before the last. */
+static void take_answers(struct watch *w, int64_t *current, int64_t *confirmed, struct err err[2])
+{
+	struct watch_sample *s = &w->s;
+	char slot[sizeof s->slot];
+
+	keep(slot, sizeof slot, s->slot);
+	bool target = ask_target(w, &err[SIDE_TARGET]) == ERR_OK, source = ask_source(w, &err[SIDE_SOURCE]) == ERR_OK;
+	s->target_ok = target && look_at_target(w, &w->commits, &err[SIDE_TARGET]) == ERR_OK;
+	s->source_ok = source && look_at_source(w, current, confirmed, &err[SIDE_SOURCE]) == ERR_OK;
+	if (s->source_ok && !str_eq(slot, s->slot)) /* the target knows its name better */
+		s->source_ok = ask_source(w, &err[SIDE_SOURCE]) == ERR_OK && look_at_source(w, current, confirmed, &err[SIDE_SOURCE]) == ERR_OK;
+}
+
+/* What of it answers, and why not; a session that broke in the middle of the sample counts. */
+static void say_end(struct watch *w, enum side side, struct err *err, int64_t *ok, int64_t *away, int64_t *seen_us, char *text, size_t cap)
+{
+	if (*ok && !(w->ends.session[side] && session_alive(w->ends.session[side]))) {
+		err_set(err, ERR_LOST, "the connection broke, or did not answer in time");
+		*ok = 0;
+	}
+	*text = '\0';
+	*away = *ok ? AWAY_NOT : ends_kind(&w->ends, side, err);
+	if (*ok)
+		*seen_us = clock_wall_us();
+	else
+		ends_say(&w->ends, side, err, text, cap);
+}
+
+static void say_ends(struct watch *w, struct err err[2])
+{
+	struct watch_sample *s = &w->s;
+
+	say_end(w, SIDE_TARGET, &err[SIDE_TARGET], &s->target_ok, &s->target_away, &s->target_seen_us, s->target_error, sizeof s->target_error);
+	say_end(w, SIDE_SOURCE, &err[SIDE_SOURCE], &s->source_ok, &s->source_away, &s->source_seen_us, s->source_error, sizeof s->source_error);
+}
+
 void watch_take(struct watch *w, struct watch_sample *out)
 {
 	int64_t current = 0, confirmed = 0;
 	struct watch_sample *s = &w->s;
-	struct err err = {0};
+	struct err err[2] = {{0}};
+	struct reverse_reading back;
 
-	s->target_ok = look_at_target(w, &w->commits, &err) == ERR_OK;
-	s->target_error[0] = '\0';
-	s->target_away = s->target_ok ? AWAY_NOT : ends_kind(&w->ends, SIDE_TARGET, &err);
-	if (!s->target_ok)
-		ends_say(&w->ends, SIDE_TARGET, &err, s->target_error, sizeof s->target_error);
+	take_answers(w, &current, &confirmed, err);
 	if (s->target_ok) {
-		s->target_seen_us = clock_wall_us();
 		look_closer_at_target(w);
 		look_at_targets_word(w);
 	}
-	s->source_ok = look_at_source(w, &current, &confirmed, &err) == ERR_OK;
-	s->source_error[0] = '\0';
-	s->source_away = s->source_ok ? AWAY_NOT : ends_kind(&w->ends, SIDE_SOURCE, &err);
-	if (!s->source_ok)
-		ends_say(&w->ends, SIDE_SOURCE, &err, s->source_error, sizeof s->source_error);
-	if (s->source_ok) {
-		s->source_seen_us = clock_wall_us();
+	if (s->source_ok)
 		look_who_is_left(w);
-	}
+	say_ends(w, err);
 	if (s->source_ok && s->target_ok && s->sub_exists) {
 		look_at_failover(w, confirmed);
 		look_for_intruders(w);
 	}
-	struct reverse_reading back;
 	bool reverse = look_at_way_back(w, &back);
 	stands_still(w, confirmed);
+	look_at_flow(w);
 	look_who_holds(w);
 	s->at_us = clock_wall_us();
 	if (reverse)
@@ -578,6 +587,7 @@ void watch_take(struct watch *w, struct watch_sample *out)
 		watch_pace_add(&w->pace, s->at_us, current, confirmed, s->held_bytes, w->commits);
 	reckon_disk(w);
 	watch_pace_tell(&w->pace, s);
+	forget_rates(s, reverse);
 	s->within_s = watch_pace_within(&w->pace, w->m->cut.max_lag_bytes);
 	each_minute(w);
 	*out = *s;

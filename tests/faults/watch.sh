@@ -10,11 +10,15 @@ source_sql() { lab psql a shop -At -c "$1"; }
 target_sql() { lab psql b shop -At -c "$1"; }
 printf '#!/bin/sh\nprintf "%%s\\n" "$PGUSHER_REASON" >>%s/rung\n' "$WORK" >"$WORK/alarm.sh"
 chmod +x "$WORK/alarm.sh"
-lab proxy link a 0 >/dev/null
+for line in link:a ps:a pt:b; do lab proxy "${line%:*}" "${line#*:}" >/dev/null; done
 ini case a shop b shop '[subscription]' "source_port = $(cat "$PGUSHER_LAB/link/port")" '[ui]' 'refresh = 200' '[hooks]' "alarm = $WORK/alarm.sh"
 ok 'runs' exits 0 pgusher run case --yes
+ok 'one look alone: two readings, and rates that are known' exits 0 pgusher watch case --once
+ok 'one look alone: the rates' grep -qE 'applies [0-9.]+ [kM]?B/s, source writes' "$WORK/case.out"
+# by way of what can be frozen
+sed "s/^port = $(get a PORT)\$/port = $(cat "$PGUSHER_LAB/ps/port")/; s/^port = $(get b PORT)\$/port = $(cat "$PGUSHER_LAB/pt/port")/" "$WORK/case.ini" >"$WORK/lines.ini"
 
-"$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
+"$PGUSHER" watch -c "$WORK/lines.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
 watcher=$!
 samples() { cat "$WORK/watch.out" 2>/dev/null | wc -l; }
 # a complete line after line $from that matches
@@ -41,16 +45,16 @@ within 15 "a row that is in the way: the server's own words, and the key" 'it fa
 remove=$(tail -n 1 "$WORK/watch.out" | grep -o '"said_remove":"[^}]*' | sed 's/^"said_remove":"//; s/","log_where.*//; s/\\"/"/g')
 ok 'a row that is in the way: what removes it, run as it stands' target_sql "$remove"
 ok 'a row that is in the way: it was that one' test "$(target_sql "SELECT count(*) FROM t WHERE t::text LIKE '%mine%'")" = 0 # the worker's own comes by itself
-well 20
+well 45
 target_sql 'INSERT INTO t VALUES (2001, $$mine$$)'
 source_sql "INSERT INTO t VALUES (2001, 'theirs')"
 within 15 'a transaction to be passed over: by its end' "SKIP .lsn = '[0-9A-F]+/[0-9A-F]+'"
 skip=$(tail -n 1 "$WORK/watch.out" | grep -o "ALTER SUBSCRIPTION pgusher_case SKIP (lsn = '[0-9A-F/]*')")
 ok 'a transaction to be passed over: what it says, run as it stands' target_sql "$skip"
-well 20
+well 45
 target_sql 'DELETE FROM t WHERE id = 2001'
 source_sql 'DELETE FROM t WHERE id = 2001'
-well 20
+well 45
 
 lab psql b shop -q -c 'BEGIN' -c 'LOCK TABLE t' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
 locks() { [ "$(target_sql "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessExclusiveLock' AND granted")" = 1 ]; }
@@ -66,24 +70,46 @@ ok 'a cutover waits before it holds anybody back, and says for whom' until_true 
 ok 'what ends it, run as it stands' target_sql "SELECT $holder"
 wait $cutting
 ok 'then it goes on to its question' says held 'Cut over now?'
-well 20
+well 45
 target_sql "BEGIN; LOCK TABLE t; PREPARE TRANSACTION 'nobody''s'" >/dev/null # has no process
 source_sql "UPDATE t SET v = 'y' WHERE id = 1"
 within 15 'a prepared transaction on the target holds a lock' "public.t is held by the prepared transaction 'nobody''s' \\(postgres, for .*COMMIT PREPARED or ROLLBACK PREPARED"
 target_sql "ROLLBACK PREPARED 'nobody''s'"
-well 20
+well 45
 
 lab tell link freeze
 source_sql "INSERT INTO t SELECT g, repeat('y', 100) FROM generate_series(10000, 50000) g"
-within 8 'the network between the servers stands still' 'nothing was confirmed for'
+within 8 'the network between the servers stands still, much is sent' 'nothing comes through the network'
 lab tell link thaw
 well 45
+lab tell link freeze
+source_sql "UPDATE t SET v = 'little' WHERE id = 1"
+within 8 'the network between the servers stands still, little is sent' 'nothing comes through the network'
+lab tell link thaw
+well 45
+lab tell link refuse
+lab tell link cut
+within 6 'the network between the servers is cut' 'could not connect to the publisher.*from the target.s host: is the source running|has no connection to the source|no apply worker'
+source_sql "UPDATE t SET v = 'cut' WHERE id = 1"
+since=$SECONDS
+eight_seconds() { [ $SECONDS -ge $((since + 8)) ]; }
+until_true 60 eight_seconds
+within 6 'still cut: why' 'fails: could not connect to the publisher'
+lab tell link accept
+well 45 'the network is there again: all is well'
+ok 'what was written meanwhile is there' test "$(target_sql 'SELECT v FROM t WHERE id = 1')" = cut
+for end in source:ps target:pt; do
+	lab tell "${end#*:}" freeze
+	within 10 "the network between pgusher and the ${end%:*} stands still" "the ${end%:*} does not answer: .*only pgusher does not reach the ${end%:*}"
+	lab tell "${end#*:}" thaw
+	well 45
+done
 
 target_sql 'ALTER SUBSCRIPTION pgusher_case DISABLE'
 within 3 'disabled by hand' 'is disabled'
 ok 'one look says so too, by its exit status' exits 1 pgusher watch case --once
 target_sql 'ALTER SUBSCRIPTION pgusher_case ENABLE'
-well 20
+well 45
 
 lab stop a
 within 4 'the source is away' 'the source does not answer'
@@ -100,7 +126,7 @@ source_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query L
 
 source_sql 'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots' >/dev/null
 within 4 'a walsender that somebody ended' '"slot_active":0|"restarts":[1-9]|"worker":0'
-well 20
+well 45
 
 kill $watcher
 wait $watcher 2>/dev/null
@@ -108,7 +134,7 @@ ok 'ended by a signal, without ado' test $? = 0
 
 "$PGUSHER" watch -c "$WORK/case.ini" --json >"$WORK/watch.out" 2>&1 </dev/null &
 watcher=$!
-well 20 'another watch'
+well 45 'another watch'
 lab psql a postgres -q -c 'ALTER DATABASE shop ALLOW_CONNECTIONS false'
 lab psql a postgres -q -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pgusher watch%'" >/dev/null
 within 10 'a refusal: it is asked again, and when is seen' '"source_away":2.*the source refuses pgusher: again in [0-9]+ s'

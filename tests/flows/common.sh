@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=../lab/common.sh
 . tests/lab/common.sh
 PGUSHER=${PGUSHER_BIN:-$PWD/pgusher}
-WORK=$(mktemp -d /tmp/pgusher-flow.XXXXXX)
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/pgusher-flow.XXXXXX")
 chmod 755 "$WORK"
 export PGUSHER_LAB=$WORK/lab XDG_STATE_HOME=$WORK/state
 unset PGPASSWORD PGUSER PGHOST PGPORT PGDATABASE PGSERVICE

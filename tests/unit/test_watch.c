@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "host/waldisk.h"
+#include "watch/failing.h"
+#include "watch/flow.h"
 #include "watch/stays.h"
 #include "watch/guard.h"
 #include "watch/crossing.h"
@@ -59,7 +61,7 @@ static void little_is_known_at_first(void **state)
 	watch_pace_add(p, S, 1000, 500, 0, 0);
 	s.lag_bytes = 500;
 	watch_pace_tell(p, &s);
-	assert_true(s.lag_s == -1 && s.wal_rate == 0);
+	assert_true(s.lag_s == -1 && s.wal_rate == -1 && s.apply_rate == -1);
 	watch_pace_add(p, 3 * S, 1000, 500, 0, 0); /* nothing moves: at least two seconds */
 	watch_pace_tell(p, &s);
 	assert_true(s.lag_s == 2);
@@ -237,6 +239,70 @@ static void alarms(void **state)
 	assert_string_equal(watch_word(&s), "rolled back");
 	s.finalized = 1;
 	assert_string_equal(watch_word(&s), "finalized");
+}
+
+/* The network stands still only when both ends rest and what was sent a second ago is not there. */
+static void where_changes_stand(void **state)
+{
+	static const struct { const char *worker, *sender; int64_t received; double heard_s, silent_s; } cases[] = {
+		{"Activity/LogicalApplyMain", "Client/WalSenderWaitForWAL", 900, 2.5, 2.5}, {"Activity/LogicalApplyMain", "Client/WalSenderWriteData", 900, 2.5, 2.5},
+		{"Activity/LogicalApplyMain", "Activity/WalSenderMain", 999, 2.5, 2.5}, {"Activity/LogicalApplyMain", "Client/WalSenderWaitForWAL", 1000, 2.5, 0},
+		{"", "Client/WalSenderWaitForWAL", 900, 2.5, 0}, {"IO/DataFileRead", "Client/WalSenderWriteData", 900, 2.5, 0}, /* a large transaction is being applied */
+		{"Activity/LogicalApplyMain", "", 900, 2.5, 0}, {"Activity/LogicalApplyMain", "IO/WALRead", 900, 2.5, 0}, /* it is being read, or passed over */
+		{"Activity/LogicalApplyMain", "Client/WalSenderWaitForWAL", 900, -1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct flow f = {0};
+		struct flow_reading now = {.sent = 1000, .received = 900, .heard_s = 0.1, .worker = "Activity/LogicalApplyMain", .sender = "Client/WalSenderWaitForWAL"};
+		assert_true(flow_silent_s(&f, &now, S) == 0); /* on its way */
+		now = (struct flow_reading){.sent = 5000, .received = cases[i].received, .heard_s = cases[i].heard_s, .worker = cases[i].worker, .sender = cases[i].sender};
+		assert_true(flow_silent_s(&f, &now, S + S / 2) == 0);
+		assert_true(flow_silent_s(&f, &now, 2 * S) == cases[i].silent_s);
+	}
+	struct flow f = {0};
+	for (int i = 1; i < 100; i++) { /* behind, and never level, but what was sent comes */
+		struct flow_reading now = {.sent = i * 1000, .received = i * 1000 - 500, .heard_s = 0.4, .worker = "Activity/LogicalApplyMain", .sender = "Client/WalSenderWriteData"};
+		assert_true(flow_silent_s(&f, &now, i * S) == 0);
+	}
+}
+
+static void why_nothing_is_confirmed(void **state)
+{
+	static const struct { const char *worker, *sender, *says; } cases[] = {
+		{"", "Client/WalSenderWriteData", "at work on a transaction"}, {"IO/DataFileRead", "", "the target's disk (IO/DataFileRead)"}, {"IPC/SyncRep", "", "synchronous standby"},
+		{"Activity/LogicalApplyMain", "", "walsender is at work"}, {"Activity/LogicalApplyMain", "Client/WalSenderWriteData", "the network takes no more"}, {"LWLock/WALWrite", "", "the target's disk"},
+		{"IPC/LogicalParallelApplyStateChange", "", "another process"},
+	};
+	struct watch_sample s = healthy();
+
+	(void)state;
+	s.lag_bytes = 2 << 20;
+	s.still_s = 3;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		strcpy(s.worker_wait, cases[i].worker);
+		strcpy(s.sender_wait, cases[i].sender);
+		expect(&s, VERDICT_WARN, cases[i].says);
+	}
+	s.silent_s = 2;
+	expect(&s, VERDICT_WARN, "nothing comes through the network from the source to the target, for 2.0 s");
+	s.silent_s = 31;
+	expect(&s, VERDICT_BLOCK, "nothing comes through the network");
+	s = healthy();
+	s.replaced = 1;
+	expect(&s, VERDICT_WARN, "ended and was started anew");
+	char todo[700];
+	s = healthy();
+	s.target_version = 160000;
+	strcpy(s.said_lsn, "0/5");
+	strcpy(s.said, "could not connect to the publisher: connection refused");
+	failing_todo(&s, todo, sizeof todo);
+	assert_non_null(strstr(todo, "from the target's host"));
+	assert_null(strstr(todo, "SKIP"));
+	strcpy(s.said, "something else");
+	failing_todo(&s, todo, sizeof todo);
+	assert_non_null(strstr(todo, "SKIP (lsn = '0/5')"));
 }
 
 static void a_worker_that_does_not_stay(void **state)
@@ -569,7 +635,7 @@ int main(void)
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
-		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(what_was_not_seen_is_not_known), cmocka_unit_test(a_worker_that_does_not_stay), cmocka_unit_test(there_and_back_as_text),
+		cmocka_unit_test(catching_up_and_filling_up_have_an_end), cmocka_unit_test(a_disk_fills_only_when_more_is_kept), cmocka_unit_test(a_disk_is_read_from_what_df_prints), cmocka_unit_test(alarms), cmocka_unit_test(what_was_not_seen_is_not_known), cmocka_unit_test(where_changes_stand), cmocka_unit_test(why_nothing_is_confirmed), cmocka_unit_test(a_worker_that_does_not_stay), cmocka_unit_test(there_and_back_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
