@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "checks/gather.h"
 #include "compared.h"
+#include "cutover/abandon.h"
 #include "cutover/cutover.h"
 #include "journal/report.h"
 #include "method/dump.h"
@@ -25,7 +26,7 @@
 /* What goes on when the attempt has ended well, and holds WAL on the source. */
 static bool replicates(const struct model *m)
 {
-	static const char *const kinds[] = {"subscription:", "slot:", "publication:", "replication-role:", "back-"};
+	static const char *const kinds[] = {"subscription:", "slot:", "publication:", "replication-role:", "back-", ABANDON_COPY};
 
 	for (size_t i = 0; i < m->left.n; i++)
 		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)

@@ -52,7 +52,7 @@ enum err_code attempt_finalize(struct attempt *a, bool open_old, struct err *err
 /* The same without its fences (rehearse.h): nothing is journaled, no attempt begins. ERR_BLOCKED: not ready; ERR_TIMEOUT: it would take too long. */
 enum err_code attempt_rehearse(struct attempt *a, int max_outage_s, struct err *err);
 /* Removes what an unfinished attempt left,
- * or what makes a target follow its source. Destructive parts ask. */
-enum err_code attempt_cleanup(struct attempt *a, struct err *err);
+ * or what makes a target follow its source; drop_copy: the target's database, too (cutover/abandon.h). Destructive parts ask. */
+enum err_code attempt_cleanup(struct attempt *a, bool drop_copy, struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "attempt.h"
 #include "attempt_in.h"
 #include "base/str.h"
+#include "cutover/abandon.h"
 #include "cutover/cleanup.h"
 #include "cutover/found.h"
 #include "method/run.h"
@@ -103,28 +104,35 @@ static enum err_code find_left(struct attempt *a, struct model **out, struct err
 	return rc;
 }
 
-/* How old, how large, and what still runs. */
-static enum err_code look_closer(struct attempt *a, const struct model *seen, const char *theirs, struct leftover *l, struct err *err)
+/* Whether the copy may go, when it is to; how old, how large it all is, and what still runs. */
+static enum err_code look_closer(struct attempt *a, struct model *seen, bool drop_copy, const char *theirs, struct leftover *l, struct err *err)
 {
 	struct plan *none = plan_new("look at what was left");
+	struct strv beside = {0};
 	struct run r;
 	char *id = attempt_new_id();
 
 	attempt_init_run(&r, a, none, NULL, id);
-	leftover_look(&r, seen, theirs, l);
-	run_release(&r, false);
+	enum err_code rc = drop_copy ? abandon_copy(&r, seen, &beside, err) : ERR_OK;
+	if (rc == ERR_OK)
+		leftover_look(&r, seen, theirs, l);
+	for (size_t i = 0; i < beside.n; i++)
+		strv_add(&l->beside, beside.v[i]);
+	strv_fini(&beside);
+	run_release(&r, rc == ERR_CANCELLED);
 	plan_free(none);
 	free(id);
-	return cancel_raised(a->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : ERR_OK;
+	return rc == ERR_OK && cancel_raised(a->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
 }
 
-/* What was found becomes the story of an attempt that begins with it. */
+/* What was found becomes the story of an attempt that begins with it; the copy does when it is confirmed that it goes. */
 static enum err_code write_found(struct attempt *a, const struct model *found, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; i < found->left.n && rc == ERR_OK; i++)
-		rc = sink_emit(a->sink, event_dup(found->left.v[i].last), err);
+		if (!str_starts(found->left.v[i].last->id, ABANDON_COPY))
+			rc = sink_emit(a->sink, event_dup(found->left.v[i].last), err);
 	return rc;
 }
 
@@ -205,7 +213,7 @@ static enum err_code remove_all(struct attempt *a, const struct model *seen, boo
 	return rc;
 }
 
-enum err_code attempt_cleanup(struct attempt *a, struct err *err)
+enum err_code attempt_cleanup(struct attempt *a, bool drop_copy, struct err *err)
 {
 	struct model *seen = attempt_load(a->m, true);
 	struct err ignored;
@@ -227,7 +235,7 @@ enum err_code attempt_cleanup(struct attempt *a, struct err *err)
 		rc = attempt_take_story(a, found ? NULL : seen, err);
 	bool opened = rc == ERR_OK;
 	if (rc == ERR_OK)
-		rc = look_closer(a, seen, theirs, &l, err);
+		rc = look_closer(a, seen, drop_copy, theirs, &l, err);
 	if (rc == ERR_OK)
 		rc = remove_all(a, seen, found, &l, theirs, &id, err);
 	if (opened && rc != ERR_OK && id)

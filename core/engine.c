@@ -446,7 +446,7 @@ static enum err_code cutover(struct engine *e, const struct command *c, struct e
 	return rc;
 }
 
-static enum err_code cleanup(struct engine *e, struct err *err)
+static enum err_code cleanup(struct engine *e, bool drop_copy, struct err *err)
 {
 	struct attempt a = attempt_of(e);
 	enum err_code rc = not_held(e, err);
@@ -456,7 +456,7 @@ static enum err_code cleanup(struct engine *e, struct err *err)
 	if (rc == ERR_OK)
 		rc = names_ask(&e->m, &e->route, &e->cancel, true, err);
 	if (rc == ERR_OK)
-		rc = attempt_cleanup(&a, err);
+		rc = attempt_cleanup(&a, drop_copy, err);
 	forget_survey(e);
 	return rc;
 }
@@ -502,7 +502,7 @@ static enum err_code dispatch(struct engine *e, const struct command *c, struct 
 	case CMD_REHEARSE:
 		return cutover(e, c, err);
 	case CMD_CLEANUP:
-		return cleanup(e, err);
+		return cleanup(e, c->yes, err);
 	case CMD_ANSWER: /* to a gate that is no longer open */
 		return ERR_OK;
 	}

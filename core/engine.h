@@ -27,7 +27,7 @@ enum command_kind {
 	CMD_REHEARSE, /* the same without its fences, nothing is journaled; text as above: EV_STEP, EV_FINDING "ready.*", EV_NOTE ..., EV_READY "rehearse" (failed: not ready, or it would take too long) */
 	CMD_ROLLBACK, /* and the source again; text as for CMD_CUTOVER. EV_READY "rollback" */
 	CMD_FINALIZE, /* removes all that the migration made; yes: opens the server that is no longer in use. EV_READY "finalize" */
-	CMD_CLEANUP, /* remove what an unfinished attempt left: EV_REMOVED ..., EV_READY "cleanup" */
+	CMD_CLEANUP, /* remove what an unfinished attempt left; yes: the target's copy, too: EV_REMOVED ..., EV_READY "cleanup" */
 	CMD_ANSWER,  /* answer the open gate `id`: `yes`, and `text` as typed; or say something to what waits or watches: "slot-wait" (slotwait.h),
 		      * WATCH_TABLES: "on" for EV_TABLES "target" every few seconds, of a watch or of a run that waits for the target, "off"; LOGIN_GATE and the
 		      * side: a watch's password */

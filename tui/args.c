@@ -15,7 +15,7 @@ static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'}, {"yes", no_argument, NULL, 'y'},     {"json", no_argument, NULL, 'j'},
 	{"shell", no_argument, NULL, 's'},        {"theme", required_argument, NULL, 't'}, {"ascii", no_argument, NULL, 'a'},
 	{"confirm", required_argument, NULL, 'C'}, {"once", no_argument, NULL, 'o'}, {"check-config", no_argument, NULL, 'k'}, {"sample", no_argument, NULL, 'S'},
-	{"max-outage", required_argument, NULL, 'm'}, {"abort", no_argument, NULL, 'b'}, {"thaw", no_argument, NULL, 'T'}, {"rehearse", no_argument, NULL, 'r'},
+	{"max-outage", required_argument, NULL, 'm'}, {"abort", no_argument, NULL, 'b'}, {"thaw", no_argument, NULL, 'T'}, {"drop-copy", no_argument, NULL, 'D'}, {"rehearse", no_argument, NULL, 'r'},
 	{"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0},
 };
 
@@ -28,6 +28,7 @@ static enum err_code option(struct args *a, int c, char **argv, struct err *err)
 	case 'o': a->once = true; return ERR_OK;
 	case 'm': a->max_outage = optarg; return ERR_OK;
 	case 'T': a->thaw = true; return ERR_OK;
+	case 'D': a->drop_copy = true; return ERR_OK;
 	case 'b': a->abort = true; return ERR_OK;
 	case 'r': a->rehearse = true; return ERR_OK;
 	case 'y': a->yes = true; return ERR_OK;
@@ -63,6 +64,7 @@ static enum err_code sensible(const struct args *a, struct err *err)
 	const struct { bool given, fits; const char *name, *where; } only[] = {
 		{a->abort, moves, "--abort", "cutover and rollback"}, {a->max_outage != NULL, moves, "--max-outage", "cutover and rollback"},
 		{a->rehearse, a->verb == VERB_CUTOVER, "--rehearse", "cutover"}, {a->thaw, a->verb == VERB_FINALIZE, "--thaw", "finalize"},
+		{a->drop_copy, a->verb == VERB_CLEANUP, "--drop-copy", "cleanup"},
 		{a->shell, a->verb == VERB_PLAN, "--shell", "plan"}, {a->once, a->verb == VERB_WATCH, "--once", "watch"},
 	};
 
@@ -130,7 +132,7 @@ void args_help(FILE *f)
 		"  pgusher cutover -c FILE      subscription: make the target the primary; --rehearse first; --max-outage SECONDS, --abort\n"
 		"  pgusher rollback -c FILE     and back again: the old source becomes the primary, nothing is lost; --max-outage, --abort\n"
 		"  pgusher finalize -c FILE     remove all that the migration made; --thaw: open the old server to writers\n"
-		"  pgusher cleanup -c FILE      list what an unfinished attempt left, and remove it\n"
+		"  pgusher cleanup -c FILE      list what an unfinished attempt left, and remove it; or give a subscription up: --drop-copy: with its copy\n"
 		"\n"
 		"  -c, --config FILE   settings (pgusher --sample prints a commented one)\n"
 		"  -y, --yes           accept warnings of the preflight (which is written down)\n"

@@ -11,7 +11,7 @@ enum verb { VERB_WIZARD, VERB_CHECK, VERB_PLAN, VERB_RUN, VERB_VERIFY, VERB_WATC
 struct args {
 	enum verb verb;
 	const char *config, *theme, *confirm, *max_outage; /* seconds; NULL: as the settings say */
-	bool thaw, once, abort, rehearse, yes, json, shell, ascii, check_config, help, version, sample;
+	bool thaw, drop_copy, once, abort, rehearse, yes, json, shell, ascii, check_config, help, version, sample;
 };
 
 /* Points into argv. ERR_USAGE. */

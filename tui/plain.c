@@ -569,7 +569,7 @@ static int with_engine(struct plain *p)
 	case VERB_CUTOVER: rc = do_cutover(p); break;
 	case VERB_ROLLBACK: rc = do_rollback(p); break;
 	case VERB_FINALIZE: rc = do_finalize(p); break;
-	case VERB_CLEANUP: rc = code(p, drive(p, CMD_CLEANUP, "cleanup", true)); break;
+	case VERB_CLEANUP: rc = code(p, drive_command(p, &(struct command){.kind = CMD_CLEANUP, .yes = p->a->drop_copy}, "cleanup", true)); break;
 	case VERB_WIZARD: case VERB_STATUS: case VERB_REPORT: break;
 	}
 	engine_stop(p->e);

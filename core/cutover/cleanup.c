@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cutover/abandon.h"
 #include "cutover/cutover.h"
 #include "cutover/found.h"
 #include "cutover/hook.h"
@@ -70,7 +71,7 @@ static bool to_stay(const struct model *seen, const struct event *left)
 {
 	const char *content = after(left->id, "content:");
 
-	return content && !has_left(seen, "database:", content);
+	return content && !has_left(seen, "database:", content) && !has_left(seen, ABANDON_COPY, content);
 }
 
 char *cleanup_by_hand(const struct migration *m)
@@ -93,7 +94,7 @@ static void remove_left(struct plan *p, struct step *st, const struct migration 
 		char *own = xstrdup(path);
 		strv_take(&p->owned, own);
 		a = step_work(st, HERE, "remove the dump file", work_clear_path, own, left->sql ? left->sql : "");
-	} else if (content && has_left(seen, "database:", content)) {
+	} else if (content && !to_stay(seen, left)) {
 		a = step_sql(st, ON_TARGET, m->end[SIDE_TARGET].maintenance_db, "SELECT 1 -- goes with its database");
 	} else if (str_eq(left->id, OPERATOR_FENCE)) {
 		a = hook_add(st, m, HOOK_UNFENCE, SIDE_SOURCE);
@@ -106,6 +107,11 @@ static void remove_left(struct plan *p, struct step *st, const struct migration 
 		a = step_sql(st, source ? ON_SOURCE : ON_TARGET, m->end[source ? SIDE_SOURCE : SIDE_TARGET].maintenance_db, left->sql);
 		a->own_transaction = true;
 		a->on_error_note = after(left->id, "role:") != NULL; /* others may use it by now: then it stays */
+		if (str_starts(left->id, ABANDON_COPY)) { /* from the answer on it is to go, whatever happens */
+			a->left_name = xstrdup(left->id);
+			a->left_what = xstrdup(left->title);
+			a->left_undo = xstrdup(left->sql);
+		}
 	}
 	if (a)
 		a->removes = xstrdup(left->id);
@@ -128,6 +134,16 @@ static bool has_way_back(const struct model *seen)
 	return there;
 }
 
+/* What there is to give up is a copy that is whole. */
+static bool follows(const struct model *seen)
+{
+	bool there = false;
+
+	for (size_t i = 0; i < seen->left.n; i++)
+		there |= !seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, "subscription:");
+	return there;
+}
+
 enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err)
 {
 	struct str list = {0}, stays = {0};
@@ -139,8 +155,9 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		const struct event *e = seen->left.v[i].last;
 		if (!to_go(&seen->left.v[i]))
 			continue;
-		const char *db = after(e->id, "database:") ? after(e->id, "database:") : after(e->id, "content:");
-		database = db ? db : database;
+		const char *const goes[] = {after(e->id, "database:"), after(e->id, "content:"), after(e->id, ABANDON_COPY)};
+		for (size_t k = 0; k < sizeof goes / sizeof *goes; k++)
+			database = goes[k] ? goes[k] : database;
 		const char *about = l ? l->about.v[i] : "";
 		if (to_stay(seen, e)) {
 			char *how = cleanup_by_hand(m);
@@ -173,6 +190,8 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		str_add(&list, "\nThis is the way back: without it no rollback is possible, and the old source stays closed to writers. pgusher finalize removes it in good order.");
 		database = m->end[SIDE_TARGET].dbname;
 	}
+	if (database == NULL && follows(seen))
+		str_add(&list, "\nThe target's database stays, with the copy that it has, and follows no longer; pgusher cleanup --drop-copy drops it, too.");
 	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?"
 				     : kept > 0 ? "Remove all of this, except what is NOT removed?" : "Remove all of this?", str_text(&list), database);
 	if (theirs) { /* what still writes would make anew what is removed */
@@ -181,9 +200,10 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		step_work(st, HERE, "end what still runs of the attempt", leftover_end, own, sql)->first = true;
 		free(sql);
 	}
-	for (size_t i = seen->left.n; i-- > 0;)
-		if (to_go(&seen->left.v[i]))
-			remove_left(p, st, m, seen, seen->left.v[i].last);
+	for (int copy = 0; copy < 2; copy++)
+		for (size_t i = seen->left.n; i-- > 0;)
+			if (to_go(&seen->left.v[i]) && str_starts(seen->left.v[i].last->id, ABANDON_COPY) == (copy == 1))
+				remove_left(p, st, m, seen, seen->left.v[i].last);
 	str_fini(&list);
 	*out = p;
 	return ERR_OK;

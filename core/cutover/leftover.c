@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cutover/abandon.h"
 #include "cutover/found.h"
 #include "host/place.h"
 #include "method/keys.h"
@@ -50,10 +51,10 @@ static const char on_side[] =
 
 static void take_row(struct leftover *l, const struct model *seen, enum side side, const PGresult *res, int row)
 {
-	static const struct { const char *kind; const char *prefix[2][2]; } kinds[] = { /* by side */
-		{"slot", {{"slot:", NULL}, {"back-slot:", NULL}}},
-		{"subscription", {{"back-subscription:", NULL}, {"subscription:", NULL}}},
-		{"database", {{NULL, NULL}, {"database:", "content:"}}},
+	static const struct { const char *kind; const char *prefix[2][3]; } kinds[] = { /* by side */
+		{"slot", {{"slot:"}, {"back-slot:"}}},
+		{"subscription", {{"back-subscription:"}, {"subscription:"}}},
+		{"database", {{NULL}, {"database:", "content:", ABANDON_COPY}}},
 	};
 
 	l->running += str_eq(cell(res, row, 0), "theirs");
@@ -63,7 +64,7 @@ static void take_row(struct leftover *l, const struct model *seen, enum side sid
 		strv_addf(&l->beside, "a session on the %s of a run that is not written down here; SELECT pg_terminate_backend(%s) ends it: %s", side_name(side), cell(res, row, 1),
 			  cell(res, row, 2));
 	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-		for (size_t p = 0; p < 2 && str_eq(cell(res, row, 0), kinds[k].kind); p++) {
+		for (size_t p = 0; p < 3 && str_eq(cell(res, row, 0), kinds[k].kind); p++) {
 			char *id = kinds[k].prefix[side][p] ? xasprintf("%s%s", kinds[k].prefix[side][p], cell(res, row, 1)) : NULL;
 			int i = id ? position(seen, id) : -1;
 			if (i >= 0)
@@ -239,7 +240,7 @@ static void look_for_keys(struct run *r, const struct model *seen, struct leftov
 	bool goes = false;
 
 	for (size_t i = 0; i < seen->left.n; i++)
-		goes |= !seen->left.v[i].removed && (str_starts(seen->left.v[i].last->id, "database:") || str_starts(seen->left.v[i].last->id, "content:"));
+		goes |= !seen->left.v[i].removed && (str_starts(seen->left.v[i].last->id, "database:") || str_starts(seen->left.v[i].last->id, "content:") || str_starts(seen->left.v[i].last->id, ABANDON_COPY));
 	if (r->m->method != METHOD_SUBSCRIPTION || r->m->sub.copy != COPY_NATIVE || r->m->sub.adopt || goes)
 		return;
 	if (keys_absent(r, &names, &unproven, &ignored) == ERR_OK && names.len + unproven.len > 0)
@@ -271,7 +272,7 @@ void leftover_look(struct run *r, const struct model *seen, const char *theirs, 
 		const struct model_item *it = &seen->left.v[i];
 		char age[32];
 		double s = (double)(clock_wall_us() - it->last->at_us) / 1e6;
-		bool written = !str_eq(it->last->title, LEFT_FOUND) && !str_eq(it->last->title, LEFT_MAYBE); /* when it was found says nothing of its age */
+		bool written = !str_eq(it->last->title, LEFT_FOUND) && !str_eq(it->last->title, LEFT_MAYBE) && !str_starts(it->last->id, ABANDON_COPY); /* when it was found says nothing of its age */
 		strv_take(&out->about, written ? xasprintf("%s old", fmt_secs(age, sizeof age, s > 0 ? s : 0)) : xstrdup(""));
 		if (!it->removed && str_starts(it->last->id, "dump:"))
 			look_at_dump(r, (int)i, it->last->id + strlen("dump:"), out);

@@ -281,7 +281,7 @@ static enum err_code run_action(struct run *r, const struct step *s, size_t i, s
 	if (rc != ERR_OK)
 		event_text(&e->hint, "%s", err->msg);
 	/* what the server refused to make, because it is there or for any other reason, is not ours to remove */
-	bool is_so = rc == ERR_OK || (rc == ERR_SQL && tolerated(a, err)), refused = rc == ERR_SQL && a->kind == ACT_SQL && a->left_name;
+	bool is_so = rc == ERR_OK || (rc == ERR_SQL && tolerated(a, err)), refused = rc == ERR_SQL && a->kind == ACT_SQL && a->left_name && !a->removes;
 	if (rc == ERR_SQL && tolerated(a, err)) {
 		e->state = ST_SKIPPED;
 		rc = ERR_OK;

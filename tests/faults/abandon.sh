@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A replication is given up while one side is down: what can go goes, the rest is said with its command, and goes later.
+# A replication is given up: while one side is down what can go goes, the rest is said with its command, and goes later; the target's copy stays
+# unless it is told to go, by the database's name, and never when the target has become the primary.
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14
@@ -27,4 +28,48 @@ for down in b a; do
 	ok "without $down: nothing is left" test -z "$(on_source)$(on_target)"
 	lab psql b postgres -q -c 'DROP DATABASE IF EXISTS shop'
 done
+
+# ---- the copy ----
+rows() { [ "$(lab psql b shop -At -c 'SELECT count(*) FROM t')" = "$1" ]; }
+there() { [ -n "$(lab psql b postgres -At -c "SELECT 1 FROM pg_database WHERE datname = 'shop'")" ]; }
+gone() { ! there; }
+ok 'copy: it runs before' exits 0 pgusher run case --yes
+ok 'copy: it stays' exits 0 pgusher cleanup case --yes --confirm shop
+ok 'copy: it is said that it stays, and how it would go' says case "database stays, with the copy that it has, and follows no longer; pgusher cleanup --drop-copy drops it, too"
+ok 'copy: it has its rows' rows 1000
+lab psql b postgres -q -c 'DROP DATABASE shop'
+ok 'copy: it runs again' exits 0 pgusher run case --yes
+ok 'copy: told to go, it is asked for by name' exits 3 pgusher cleanup case --yes --drop-copy
+ok 'copy: another name is none' exits 3 pgusher cleanup case --yes --drop-copy --confirm sho
+ok 'copy: nothing was done' test "$(on_source | wc -l) $(on_target | wc -l)" = '3 2'
+ok 'copy: nothing of it is written down' test -z "$(grep '"id":"copy:' "$XDG_STATE_HOME/pgusher/case/journal.jsonl" | grep '"left"')"
+ok 'copy: it has its rows' rows 1000
+lab stop a immediate
+ok 'copy: a source that cannot say who leads: it does not go' exits 1 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'copy: and it is said why' says case 'whether the target has become the primary is not known'
+lab start a
+ok 'copy: nothing was done' test "$(on_source | wc -l) $(on_target | wc -l)" = '3 2'
+lab psql b shop -q -c 'CREATE TABLE mine (id int)'
+lab psql b shop -q -c 'SELECT pg_sleep(613)' >/dev/null 2>&1 &
+in_it() { [ -n "$(lab psql b postgres -At -c "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(613)'")" ]; }
+until_true 20 in_it
+ok 'copy: while somebody is in it' exits 1 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'copy: what is nowhere else is named' says case 'WHAT THE SOURCE DOES NOT HAVE, and that is nowhere else: "public"."mine"'
+ok 'copy: that somebody is in it' says case '1 session(s) of others are in the database'
+ok 'copy: the rest is gone' test -z "$(on_source)$(on_target)"
+ok 'copy: what is still there, and how it goes' says case 'copy:shop. By hand, on the target: DROP DATABASE IF EXISTS "shop"'
+ok 'copy: it has its rows' rows 1000
+lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(613)'"
+ok 'copy: then it goes' exits 0 pgusher cleanup case --yes --confirm shop
+ok 'copy: it is gone' gone
+ok 'copy: it runs anew' exits 0 pgusher run case --yes
+ok 'copy: all at once' exits 0 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'copy: nothing is left' test -z "$(on_source)$(on_target)"
+ok 'copy: it is gone' gone
+ok 'copy: no session' until_true 20 no_leftovers b
+ok 'primary: it runs' exits 0 pgusher run case --yes
+ok 'primary: cut over' exits 0 pgusher cutover case --confirm shop
+ok 'primary: its database never goes' exits 3 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'primary: and it is said why' says case 'the target is the primary: its database is not dropped'
+ok 'primary: it has its rows' rows 1000
 exit $bad

@@ -251,11 +251,9 @@ static void test_rehearse(void **state)
 	(void)term_end(t);
 }
 
-static void test_abandon(void **state)
+/* The copy stays unless that is wanted otherwise. */
+static void abandon(struct bed *b, bool drop)
 {
-	struct bed *b = *state;
-
-	NEED_SERVERS(b);
 	struct term *t = bed_follows(b, "");
 	term_expect(t, "✓ all tables ready");
 	term_key(t, "x");
@@ -264,8 +262,17 @@ static void test_abandon(void **state)
 	term_expect(t, "nothing was done. Type it, or Esc");
 	term_type(t, b->db);
 	term_key(t, K_ENTER);
+	term_expect(t, "And the copy on the target?");
+	term_key(t, drop ? "y" : K_ENTER);
 	assert_true(term_wait_text(t, "Remove all of this?", LONG_MS));
-	say_yes(t, "Yes");
+	if (drop) {
+		term_expect(t, "the target's copy (");
+		term_type(t, b->db);
+		term_key(t, K_ENTER);
+	} else {
+		term_expect(t, "stays, with the copy that it has");
+		say_yes(t, "Yes");
+	}
 	assert_true(term_wait_text(t, "any key closes", LONG_MS));
 	term_key(t, " ");
 	term_key(t, "q");
@@ -273,6 +280,25 @@ static void test_abandon(void **state)
 	assert_string_equal(bed_value(b, B, NULL, "SELECT count(*) FROM pg_subscription WHERE subname LIKE 'pgusher_move%'"), "0");
 	assert_string_equal(bed_value(b, A, NULL, "SELECT count(*) FROM pg_replication_slots WHERE database LIKE 'screens%'"), "0");
 	assert_string_equal(bed_value(b, A, b->db, "SELECT count(*) FROM pg_publication"), "0");
+	char *there = xasprintf("SELECT count(*) FROM pg_database WHERE datname = '%s'", b->db);
+	assert_string_equal(bed_value(b, B, NULL, there), drop ? "0" : "1");
+	free(there);
+}
+
+static void test_abandon(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	abandon(b, false);
+}
+
+static void test_abandon_copy(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	abandon(b, true);
 }
 
 /* A slot is about to fill the source's disk: the key that gives it up is among the first ones, and what it does is said. */
@@ -309,7 +335,7 @@ static void test_disk(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_disk)};
+	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_abandon_copy), T(test_disk)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

@@ -101,6 +101,8 @@ static void trend(const struct watch_sample *s, char *out, size_t cap)
 
 	if (s->lag_bytes == 0)
 		(void)snprintf(out, cap, "level");
+	else if (s->wal_rate < 0)
+		*out = '\0';
 	else if (s->level_s >= 0)
 		(void)snprintf(out, cap, "falling, level in %s", fmt_secs(t, sizeof t, s->level_s));
 	else
@@ -125,9 +127,12 @@ static int draw_pace(const struct model *m, const struct watch_sample *s, int y,
 	(void)put(y, x, LABEL, R_DIM, "applies");
 	put_spark(m, true, y, x + LABEL, spark);
 	char tx[32] = ""; /* all that the database commits; where nothing is applied these are only those who look at it, us too */
-	if (s->apply_rate > 0)
+	if (s->apply_rate > 0 && s->commits >= 0)
 		(void)snprintf(tx, sizeof tx, ", %.0f tx/s", s->commits);
-	(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TEXT, "%s/s%s; source %s/s", fmt_bytes(r, sizeof r, s->apply_rate), tx, fmt_bytes(v, sizeof v, s->wal_rate));
+	if (s->wal_rate < 0)
+		(void)put(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_DIM, s->source_ok ? "not known yet" : "not known");
+	else
+		(void)putf(y++, x + LABEL + spark + 2, width - LABEL - spark - 2, R_TEXT, "%s/s%s; source %s/s", fmt_bytes(r, sizeof r, s->apply_rate), tx, fmt_bytes(v, sizeof v, s->wal_rate));
 	return y;
 }
 
@@ -435,12 +440,18 @@ static bool rolled_back(const struct wizard *w)
 	return w->model.sample && watch_sample_from_text(&s, w->model.sample->text) && s.rolled_back;
 }
 
+static void on_copy(struct wizard *w, bool drop)
+{
+	wizard_go(w, AT_RUN);
+	wizard_command(w, &(struct command){.kind = CMD_CLEANUP, .yes = drop});
+}
+
 static void on_abandon(struct wizard *w, const char *typed)
 {
-	if (!typed)
-		return;
-	wizard_go(w, AT_RUN);
-	wizard_send(w, CMD_CLEANUP, NULL, NULL);
+	(void)w;
+	if (typed)
+		dialog_ask("And the copy on the target?", "No: the target's database stays as it is, with all that it has up to now.\n\nDrop it, too: the whole database goes, after all else; what it holds is shown before, and its "
+			   "name is asked for. A database that has become the primary is never dropped.", "Drop it, too", on_copy);
 }
 
 static void abandon(struct wizard *w)
@@ -450,7 +461,7 @@ static void abandon(struct wizard *w)
 		return;
 	}
 	dialog_type("Abandon the replication?", "Subscription, slot, publication and the role made for them are removed on both sides, so that nothing keeps WAL on the source any "
-		    "more. The target keeps the data that it has, and follows no longer: to move after all means to copy again. What is removed is shown before.",
+		    "more. The target follows no longer: to move after all means to copy again. Whether it keeps the data that it has is asked next; what is removed is shown before.",
 		    w->m->end[SIDE_SOURCE].dbname, on_abandon);
 }
 
@@ -560,5 +571,5 @@ const struct screen screen_monitor = {
 	.help = "The target follows the source whether pgusher looks or not: leaving changes nothing, and starting it again with the same settings comes back here. Behind is "
 		"what the target has not confirmed, in bytes of WAL, and the age of the newest change it has. The slot keeps WAL on the source until the target has it: when the "
 		"target is away for long, that fills the source's disk: how much is free there is read each minute, on this host, by ssh, or by the command in [source] wal_disk. c makes the target the primary, after a look and the database's name; R says beforehand how long writes would "
-		"wait. p types the password of a server that wants another one. x gives it up: the replication ends on both sides, after showing what is removed and asking; the target's data stay.",
+		"wait. p types the password of a server that wants another one. x gives it up: the replication ends on both sides, after showing what is removed and asking; the target's data stay, unless you say that they go, too.",
 };

@@ -1,0 +1,106 @@
+#include "cutover/abandon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/foreign.h"
+#include "pg/logical.h"
+#include "pg/phase.h"
+
+#define NAMES_SHOWN 12
+#define ASK_MS 10000
+
+/* The source's word counts; one that cannot be asked may have been handed over. */
+static enum err_code target_never_led(struct run *r, const struct link *f, struct err *err)
+{
+	struct phase_note note = {0};
+	struct session *s;
+	enum err_code rc = run_session(r, f->from, NULL, &s, err);
+
+	if (rc == ERR_OK)
+		rc = phase_read(s, f->publication, &note, err);
+	if (rc != ERR_OK) {
+		(void)err_prefix(err, "whether the target has become the primary is not known, therefore its database is not dropped");
+		return err_hint(err, "begin again when the source answers, or without --drop-copy: then the copy stays");
+	}
+	if (note.phase == PHASE_CUT_OVER || note.phase == PHASE_ROLLED_BACK || note.phase == PHASE_FENCED) {
+		rc = err_set(err, ERR_BLOCKED, note.phase == PHASE_FENCED ? "a cutover is not at its end: the target's database is not dropped"
+				       : "the target %s the primary: its database is not dropped", note.phase == PHASE_CUT_OVER ? "is" : "was");
+		(void)err_hint(err, note.phase == PHASE_FENCED ? "pgusher cutover --abort takes it back, then begin again" : "pgusher finalize ends the migration; the database stays");
+	}
+	phase_fini(&note);
+	return rc;
+}
+
+/* Somebody else's work goes with it, and somebody who is in it stops the DROP. */
+static enum err_code look_into(struct run *r, struct strv *beside, struct err *err)
+{
+	static const char sql[] = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND coalesce(application_name, '') NOT LIKE 'pgusher%'";
+	struct facts *f[2] = {xcalloc(1, sizeof **f), xcalloc(1, sizeof **f)};
+	struct strv names = {0};
+	struct str text = {0};
+	struct session *s;
+	PGresult *res = NULL;
+	enum err_code rc = ERR_OK;
+
+	for (int i = 0; i < 2 && rc == ERR_OK; i++) {
+		rc = run_session(r, (enum side)i, NULL, &s, err);
+		if (rc == ERR_OK)
+			rc = foreign_read(f[i], s, err);
+		if (rc == ERR_OK && i == SIDE_TARGET)
+			rc = session_exec(s, sql, 0, NULL, ASK_MS, &res, err);
+	}
+	foreign_names(f[SIDE_SOURCE], f[SIDE_TARGET], &names);
+	for (size_t i = 0; i < names.n && i < NAMES_SHOWN; i++)
+		str_addf(&text, "%s%s", i ? ", " : "", names.v[i]);
+	if (names.n > 0)
+		strv_addf(beside, "THE DATABASE HOLDS WHAT THE SOURCE DOES NOT HAVE, and that is nowhere else: %s%s; save it first (pg_dump --table), or leave --drop-copy out", str_text(&text),
+			  names.n > NAMES_SHOWN ? " and more" : "");
+	if (rc == ERR_OK && cell_i64(res, 0, 0) > 0)
+		strv_addf(beside, "%s session(s) of others are in the database: it is dropped only when they have ended (pg_stat_activity of the target shows them)", cell(res, 0, 0));
+	PQclear(res);
+	str_fini(&text);
+	strv_fini(&names);
+	facts_free(f[0]);
+	facts_free(f[1]);
+	return rc;
+}
+
+static void add(const struct migration *m, struct model *seen)
+{
+	const char *db = m->end[SIDE_TARGET].dbname;
+	char *made = xasprintf("database:%s", db), *id = xasprintf(ABANDON_COPY "%s", db);
+	const struct model_item *it = model_find(&seen->left, made);
+
+	if (!it || it->removed) { /* one that an unfinished attempt made goes anyway */
+		struct event *e = event_new(EV_LEFT, id);
+		struct str sql = {0};
+		str_add(&sql, "DROP DATABASE IF EXISTS ");
+		sql_ident(&sql, db);
+		xreplace(&e->title, "the target's copy");
+		xreplace(&e->text, side_name(SIDE_TARGET));
+		xreplace(&e->sql, str_text(&sql));
+		str_fini(&sql);
+		model_apply(seen, e);
+	}
+	free(made);
+	free(id);
+}
+
+enum err_code abandon_copy(struct run *r, struct model *seen, struct strv *beside, struct err *err)
+{
+	const struct migration *m = r->m;
+	struct link f;
+
+	if (m->method != METHOD_SUBSCRIPTION || m->sub.adopt) {
+		err_set(err, ERR_BLOCKED, m->method != METHOD_SUBSCRIPTION ? "--drop-copy is for a subscription" : "the target's database was made by hand, and is not dropped");
+		return err_hint(err, m->method != METHOD_SUBSCRIPTION ? "what an interrupted copy made is removed by pgusher cleanup anyway" : "pgusher cleanup without --drop-copy ends the replication; what then stays can be dropped by hand");
+	}
+	link_forward(&f, m);
+	enum err_code rc = target_never_led(r, &f, err);
+	if (rc == ERR_OK)
+		rc = look_into(r, beside, err);
+	if (rc == ERR_OK)
+		add(m, seen);
+	return rc;
+}

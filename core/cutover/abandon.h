@@ -1,0 +1,19 @@
+#ifndef PGUSHER_CUTOVER_ABANDON_H
+#define PGUSHER_CUTOVER_ABANDON_H
+/*
+ * abandon - a replication is given up, and the operator wants the target's copy gone, too: whether it may go, and what goes with it.
+ * Engine thread.
+ */
+#include "journal/model.h"
+#include "method/run.h"
+
+#define ABANDON_COPY "copy:" /* and the database: the leftover's name. It is removed after all that works in it. */
+
+/*
+ * Adds the target's database to what is left (seen), with DROP DATABASE as its end, unless that goes anyway; beside: what the
+ * operator should know before the name is typed, a line each. ERR_BLOCKED: no subscription of ours, or the target is or was the primary, or
+ * the source cannot say that it is not.
+ */
+enum err_code abandon_copy(struct run *r, struct model *seen, struct strv *beside, struct err *err);
+
+#endif
