@@ -20,7 +20,7 @@ struct watch_sample {
 	char subscription[64], slot[64];
 	int64_t tables, ready;
 	char busy[400];                         /* tables that are not ready: "public.big copying, ..." */
-	int64_t apply_errors, sync_errors, conflicts; /* counted by the server; -1: it does not count them (before 15, 18) */
+	int64_t apply_errors, sync_errors, conflicts; /* counted by the server; -1: it does not count them (before 15, 18). Conflicts: that were passed over */
 	char said[240], said_detail[240];       /* why the worker fails, in the server's own words (serverlog.h); "": nothing is wrong, or not known */
 	char said_relation[140], said_lsn[24];
 	char said_look[300], said_remove[300];  /* the row in the way, and without it; "" */

@@ -234,7 +234,7 @@ static void look_at_failover(struct watch *w, int64_t confirmed)
 	keep(s->failover, sizeof s->failover, w->guard.say);
 }
 
-/* Counters that came with 15 and 18. */
+/* Counters that came with 15 and 18. A conflict that stops the worker is an error of its own; what it passes over makes both sides differ. */
 static void look_closer_at_target(struct watch *w)
 {
 	int v = session_version(w->ends.session[SIDE_TARGET]);
@@ -244,8 +244,7 @@ static void look_closer_at_target(struct watch *w)
 
 	char *sql = xasprintf("SELECT t.apply_error_count, t.sync_error_count, %s FROM pg_stat_subscription_stats t JOIN pg_subscription s ON s.oid = t.subid"
 			      " WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
-			      v >= 180000 ? "t.confl_insert_exists + t.confl_update_origin_differs + t.confl_update_exists + t.confl_update_missing"
-					    " + t.confl_delete_origin_differs + t.confl_delete_missing + t.confl_multiple_unique_conflicts" : "-1");
+			      v >= 180000 ? "t.confl_update_origin_differs + t.confl_update_missing + t.confl_delete_origin_differs + t.confl_delete_missing" : "-1");
 	if (v >= 150000 && ask(w, SIDE_TARGET, sql, w->m->sub.name, &r, &err) == ERR_OK) {
 		if (PQntuples(r) > 0) {
 			s->apply_errors = cell_i64(r, 0, 0);
@@ -508,7 +507,7 @@ static void forget_rates(struct watch_sample *s, bool reverse)
 	}
 }
 
-#define HELD_S 2.0 /* less is a lock that somebody needs for a moment */
+#define HELD_S 1.5 /* less is a lock that somebody needs for a moment */
 
 static void look_who_holds(struct watch *w)
 {

@@ -22,7 +22,7 @@ sed "s/^port = $(get a PORT)\$/port = $(cat "$PGUSHER_LAB/ps/port")/; s/^port = 
 watcher=$!
 samples() { cat "$WORK/watch.out" 2>/dev/null | wc -l; }
 # a complete line after line $from that matches
-seen() { tail -n +"$((from + 1))" "$WORK/watch.out" | grep -qE -- "$1"; }
+seen() { grep -qE -- "$1" < <(tail -n +"$((from + 1))" "$WORK/watch.out"); } # no pipe: one that is not read to its end fails
 within() { # SECONDS TEXT REGEX: a sample from now on says so
 	from=$(samples)
 	if until_true "$1" seen "$3"; then
