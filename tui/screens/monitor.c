@@ -462,7 +462,7 @@ static void abandon(struct wizard *w)
 	}
 	dialog_type("Abandon the replication?", "Subscription, slot, publication and the role made for them are removed on both sides, so that nothing keeps WAL on the source any "
 		    "more. The target follows no longer: to move after all means to copy again. Whether it keeps the data that it has is asked next; what is removed is shown before.",
-		    w->m->end[SIDE_SOURCE].dbname, on_abandon);
+		    w->m->end[SIDE_TARGET].dbname, on_abandon);
 }
 
 static void cut_over(struct wizard *w)
