@@ -14,7 +14,7 @@
 	{word, "sslrootcert", T_TEXT, M(end[side].sslrootcert), 0, 0, NULL, "file of the certificate authority"},               \
 	{word, "sslcert", T_TEXT, M(end[side].sslcert), 0, 0, NULL, "file of our certificate"},                                  \
 	{word, "sslkey", T_TEXT, M(end[side].sslkey), 0, 0, NULL, "file of its key"},                                            \
-	{word, "passfile", T_TEXT, M(end[side].passfile), 0, 0, NULL, "password file; else ~/.pgpass, PGPASSWORD, or typed"},   \
+	{word, "passfile", T_TEXT, M(end[side].passfile), 0, 0, NULL, "password file; else ~/.pgpass, or typed. PGPASSWORD goes before both"},   \
 	{word, "password_command", T_TEXT, M(end[side].password_command), 0, 0, NULL,                                            \
 	 "a command (no shell) whose first line of output is the password"},                                                    \
 	{word, "service", T_TEXT, M(end[side].service), 0, 0, NULL, "an entry of pg_service.conf"},                              \
