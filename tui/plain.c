@@ -127,7 +127,7 @@ static void say_progress(struct plain *p, const struct event *e)
 	if (e->b > 0)
 		(void)printf("%lld of %s  ", (long long)e->a, fmt_things(of, sizeof of, e->b, "table"));
 	if (e->ms > 0)
-		(void)printf("about %s left  ", fmt_secs(n, sizeof n, (double)e->ms / 1000));
+		(void)printf("%s  ", fmt_left(n, sizeof n, (double)e->ms / 1000));
 	(void)printf("%s\n", e->text ? e->text : "");
 }
 
@@ -451,9 +451,11 @@ static void say_live(const char *dir)
 
 	if (!live_read(dir, &l))
 		return;
-	if (l.step)
+	if (l.step && l.of > 0)
 		(void)printf("now: %s, %s of %s, %lld of %s %s\n", l.step, fmt_bytes(n, sizeof n, (double)l.n),
 			     fmt_bytes(of, sizeof of, (double)l.of), (long long)l.a, fmt_things(t, sizeof t, l.b, "table"), l.text ? l.text : "");
+	else if (l.step)
+		(void)printf("now: %s %s\n", l.step, l.text ? l.text : "");
 	live_fini(&l);
 }
 

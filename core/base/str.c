@@ -304,6 +304,21 @@ const char *fmt_secs(char *buf, size_t cap, double seconds)
 	return buf;
 }
 
+const char *fmt_left(char *buf, size_t cap, double seconds)
+{
+	int64_t fives = (int64_t)ceil(seconds / 5) * 5, minutes = (int64_t)ceil(seconds / 60), tens = (minutes + 9) / 10 * 10;
+
+	if (seconds < 10)
+		(void)snprintf(buf, cap, "less than 10 s left");
+	else if (seconds <= 60)
+		(void)snprintf(buf, cap, "about %" PRId64 " s left", fives);
+	else if (minutes < 60)
+		(void)snprintf(buf, cap, "about %" PRId64 " min left", minutes);
+	else
+		(void)snprintf(buf, cap, "about %" PRId64 " h %" PRId64 " min left", tens / 60, tens % 60);
+	return buf;
+}
+
 size_t str_distance(const char *a, const char *b)
 {
 	size_t n = strlen(b), row[64];

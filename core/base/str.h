@@ -63,5 +63,7 @@ const char *fmt_bytes(char *buf, size_t cap, double bytes);
 const char *fmt_count(char *buf, size_t cap, int64_t n);
 const char *fmt_things(char *buf, size_t cap, int64_t n, const char *one);
 const char *fmt_secs(char *buf, size_t cap, double seconds);
+/* An estimate, no finer than one can be: "less than 10 s left", "about 25 s left", "about 7 min left", "about 2 h 40 min left". */
+const char *fmt_left(char *buf, size_t cap, double seconds);
 
 #endif

@@ -55,7 +55,7 @@ struct copy_progress {
 	int64_t rows;
 	int broken;               /* connections that were lost and made anew */
 	char current[256];        /* what every session is working on; "" */
-	int64_t work, of_work;    /* the same with indexes and the foreign keys' tables: what is left of it takes left_ms */
+	int64_t work, of_work;    /* the same with indexes and the foreign keys' tables: what is left of it takes left_ms. of_work 0: not known yet; it does not change later */
 	int64_t left_ms;          /* 0: not known yet, or finished */
 	bool tables_made; /* what stands before the rows is there */
 	bool finished;

@@ -53,6 +53,8 @@ static double share(const struct estimate *e, enum work kind)
 /* Bytes of rows, indexes and keys: what a bar shows. Small tables count with their rows. */
 static void sum_up(const struct copy_job *j, const struct estimate *e, struct copy_progress *p)
 {
+	if (j->phase == PHASE_OPEN) /* what there is to build is not read yet: any total would be too small */
+		return;
 	double index = share(e, WORK_INDEX) * (double)j->index_bytes, key = share(e, WORK_KEY) * (double)j->key_bytes;
 
 	p->of_work = p->of_bytes + j->index_bytes + j->key_bytes;

@@ -55,6 +55,10 @@ fi
 
 lab tables a many 2000
 migrate tables many 0 'jobs = 4' 'transfer = file'
+lab psql b postgres -c 'DROP DATABASE many'
+ini total a many b many 'jobs = 2'
+ok 'told as JSON' exits 0 pgusher run total --yes --json
+ok 'the total of a copy is the same from its beginning' test "$(grep '"kind":"progress","id":"copy"' "$WORK/total.out" | grep -o '"of":[0-9]*' | sort -u | wc -l)" = 1
 
 # dump only, then restore only: the proof travels with the file
 lab rows a rows 20

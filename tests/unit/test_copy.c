@@ -226,12 +226,25 @@ static void test_index_share(void **state)
 	near(copy_index_share("initializing", 0, 0, 0, 0), 0);
 }
 
+static void test_left(void **state)
+{
+	(void)state;
+	static const struct { double s; const char *says; } t[] = {
+		{0, "less than 10 s left"}, {9.9, "less than 10 s left"}, {11, "about 15 s left"}, {60, "about 60 s left"}, {61, "about 2 min left"}, {3540, "about 59 min left"},
+		{3541, "about 1 h 0 min left"}, {9000, "about 2 h 30 min left"}, {9060, "about 2 h 40 min left"},
+	};
+	char buf[48];
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+		assert_string_equal(fmt_left(buf, sizeof buf, t[i].s), t[i].says);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_sections, fini), cmocka_unit_test_teardown(test_statements, fini),
 		cmocka_unit_test_teardown(test_names, fini), cmocka_unit_test_teardown(test_not_whole, fini),
-		cmocka_unit_test(test_split_key), cmocka_unit_test(test_sort_memory), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share),
+		cmocka_unit_test(test_split_key), cmocka_unit_test(test_sort_memory), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share), cmocka_unit_test(test_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

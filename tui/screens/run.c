@@ -50,7 +50,7 @@ static int draw_progress(const struct event *p, int y, int x, int width)
 				(long long)p->a, fmt_things(left, sizeof left, p->b, "table"));
 		double secs = p->ms > 0 ? (double)p->ms / 1000 : r > 0 ? (double)(p->of - p->n) / r : 0;
 		if (r > 0 && p->n < p->of)
-			(void)putf(y, x + used, width - used, R_DIM, ", %s/s, about %s left", fmt_bytes(rate, sizeof rate, r), fmt_secs(left, sizeof left, secs < 1 ? 1 : secs));
+			(void)putf(y, x + used, width - used, R_DIM, ", %s/s, %s", fmt_bytes(rate, sizeof rate, r), fmt_left(left, sizeof left, secs));
 		int bar = width - 8;
 		double share = (double)p->n / (double)p->of;
 		put_bar(y + 1, x, bar, share > 1 ? 1 : share);
