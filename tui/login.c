@@ -70,13 +70,10 @@ void login_watch(struct wizard *w, bool asked)
 			offered[i] &= wants;
 			continue;
 		}
-		const struct endpoint *ep = &w->m->end[i];
 		char *title = xasprintf("The %s wants a password", side_name((enum side)i));
-		char *text = xasprintf("%s at %s: %s", ep->user ? ep->user : "the role", ep->host ? ep->host : "its address", i == SIDE_SOURCE ? s.source_error : s.target_error);
 		offered[i] = true;
 		asked_for = (enum side)i;
-		dialog_password(title, text, on_watch);
-		free(text);
+		dialog_password(title, i == SIDE_SOURCE ? s.source_error : s.target_error, on_watch); /* it names role, address and database */
 		free(title);
 		return;
 	}

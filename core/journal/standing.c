@@ -37,6 +37,31 @@ char *standing_interrupted(const struct model *m)
 	return xstrdup("interrupted: it can be taken up again, or cleaned up");
 }
 
+static bool has_left(const struct model *m, const char *kind)
+{
+	for (size_t i = 0; i < m->left.n; i++)
+		if (!m->left.v[i].removed && str_starts(m->left.v[i].last->id, kind))
+			return true;
+	return false;
+}
+
+const char *standing_word(const struct model *m, bool *attention)
+{
+	bool move = is(m, "cutover") || is(m, "rollback") || is(m, "finalize"), done = m->end && m->end->state == ST_DONE;
+
+	*attention = m->begin && (!m->end || model_closed(m));
+	if (!m->begin || *attention)
+		return m->begin ? "interrupted" : "not begun";
+	if (done && move)
+		return is(m, "cutover") ? "cut over" : is(m, "rollback") ? "rolled back" : "finalized";
+	if (has_left(m, "back-subscription:")) /* a rollback was not confirmed, or taken back */
+		return "cut over";
+	if (has_left(m, "subscription:") && (done || move))
+		return "follows";
+	*attention = !done || m->end->n != 0;
+	return done ? m->end->n == 0 ? "finished" : "finished, look at it" : m->end->state == ST_CANCELLED ? "stopped" : "failed";
+}
+
 char *standing_next(const struct model *m, const char *file)
 {
 	const char *c = file ? " -c " : "", *f = file ? file : "";

@@ -5,6 +5,8 @@
 
 /* Of an EV_END or the like: its state and what it says, no word twice: "done, and proven ..." says itself that it is done. Caller frees. */
 char *standing_ended(const struct event *end);
+/* In one or two words: "not begun", "interrupted", "follows", "cut over", "finished" ... *attention: somebody should look at it. */
+const char *standing_word(const struct model *m, bool *attention);
 /* Of an attempt without an end: "interrupted: ...", and who is the primary when its hand-over was done. Caller frees. */
 char *standing_interrupted(const struct model *m);
 /* The commands that go on with it or end it, each with " -c file" (file NULL: without); NULL: it ended well, or there is none. Caller frees. */

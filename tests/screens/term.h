@@ -22,6 +22,7 @@ struct term;
 #define K_DOWN "\033OB"
 #define K_RIGHT "\033OC"
 #define K_LEFT "\033OD"
+#define K_END "\033OF"
 #define K_PGDN "\033[6~"
 #define K_F1 "\033OP"
 #define K_F2 "\033OQ"

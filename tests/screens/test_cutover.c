@@ -52,7 +52,7 @@ static void test_cut_over(void **state)
 	written_to(b, A);
 	begin(t, b);
 	assert_true(term_wait_text(t, "cut over: the target is the primary now", LONG_MS));
-	term_expect(t, "THE OTHER SIDE IS THE PRIMARY");
+	term_expect(t, "THE TARGET IS THE PRIMARY");
 	term_expect(t, "███"); /* for how long */
 	assert_true(term_has(t, "✓ done     hand over"));
 	assert_true(refused(b));
@@ -76,7 +76,7 @@ static void test_cut_over(void **state)
 	assert_true(term_wait_text(t, "Roll back now?", LONG_MS));
 	term_type(t, b->db);
 	term_key(t, K_ENTER);
-	assert_true(term_wait_text(t, "THE OTHER SIDE IS THE PRIMARY", LONG_MS));
+	assert_true(term_wait_text(t, "THE SOURCE IS THE PRIMARY", LONG_MS));
 	assert_true(term_wait_text(t, "it has ended", LONG_MS));
 	assert_false(term_has(t, "abort")); /* the keys are those of now */
 	assert_true(term_has(t, "Esc back to the monitor"));

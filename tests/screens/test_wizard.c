@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -267,6 +269,42 @@ static void test_back_keeps_what_was_typed(void **state)
 	term_key(t, K_F10);
 	say_yes(t, "Leave");
 	assert_int_equal(term_end(t), 4);
+}
+
+/* Settings of more migrations than there are rows: each says how it stands, the newest first, and all can be reached. */
+static void test_many_settings(void **state)
+{
+	struct bed *b = *state;
+	enum { MANY = 14 };
+	char *home = xasprintf("HOME=%s", b->dir), *states = xasprintf("XDG_STATE_HOME=%s/state", b->dir), *path[MANY];
+	char *bin = realpath(getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", NULL);
+	const char *const argv[] = {"env", "-C", b->dir, bin, NULL}, *const env[] = {home, states, NULL};
+
+	for (int i = 0; i < MANY; i++) {
+		path[i] = xasprintf("%s/m%02d.ini", b->dir, i);
+		FILE *f = fopen(path[i], "we");
+		assert_true(f && fprintf(f, "[migration]\nname = m%d\n[source]\nhost = h\ndbname = d\nuser = u\n[target]\nhost = i\ndbname = d\nuser = u\n", i) > 0 && fclose(f) == 0);
+		const struct timespec at[2] = {{.tv_sec = 1000000 + i}, {.tv_sec = 1000000 + i}};
+		assert_int_equal(utimensat(AT_FDCWD, path[i], at, 0), 0);
+	}
+	struct term *t = term_start(24, 80, argv, env);
+	term_expect(t, "▸ Go on with m13.ini   not begun");
+	assert_true(term_has(t, "0 above, 6 below"));
+	assert_false(term_has(t, "m00.ini"));
+	term_key(t, K_END);
+	term_expect(t, "▸ Begin a new one");
+	term_key(t, K_UP);
+	term_expect(t, "▸ Go on with m00.ini");
+	term_expect(t, "Nothing has been run with these settings yet.");
+	leave(t);
+	(void)term_end(t);
+	for (int i = 0; i < MANY; i++) {
+		(void)unlink(path[i]);
+		free(path[i]);
+	}
+	free(bin);
+	free(states);
+	free(home);
 }
 
 static void look_at_help(struct term *t, const char *key, const char *says)
@@ -555,7 +593,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear)
 	const struct CMUnitTest tests[] = {
-		T(test_typed_from_the_beginning), T(test_no_file_is_written_over), T(test_pasted_address), T(test_wrong_password),
+		T(test_typed_from_the_beginning), T(test_no_file_is_written_over), T(test_many_settings), T(test_pasted_address), T(test_wrong_password),
 		T(test_no_server_there), T(test_back_keeps_what_was_typed), T(test_help_on_each_screen),
 		T(test_quitting_asks), T(test_cancel_and_go_on), T(test_go_on_at_once),
 		T(test_leave_and_clean_up), T(test_another_is_at_it), T(test_block_and_typed_confirmation),

@@ -459,6 +459,37 @@ static void test_how_it_stands(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void word_is(const char *word, bool attention)
+{
+	bool got;
+
+	assert_string_equal(standing_word(&m, &got), word);
+	assert_int_equal(got, attention);
+}
+
+static void test_in_a_word(void **state)
+{
+	(void)state;
+	word_is("not begun", false);
+	struct event *e = ev(EV_BEGIN, "a", ST_NONE);
+	xreplace(&e->sql, "subscription");
+	model_apply(&m, e);
+	word_is("interrupted", true);
+	apply(EV_END, "a", ST_FAILED);
+	word_is("failed", true);
+	apply(EV_LEFT, "subscription:x", ST_NONE);
+	apply(EV_END, "a", ST_DONE);
+	word_is("follows", false);
+	e = ev(EV_BEGIN, "b", ST_NONE);
+	xreplace(&e->sql, "cutover");
+	model_apply(&m, e);
+	word_is("interrupted", true);
+	apply(EV_END, "b", ST_FAILED); /* taken back */
+	word_is("follows", false);
+	apply(EV_END, "b", ST_DONE);
+	word_is("cut over", false);
+}
+
 static void test_no_word_twice(void **state)
 {
 	(void)state;
@@ -483,7 +514,7 @@ int main(void)
 		TEST(test_progress_of_nothing), TEST(test_progress_without_a_plan), TEST(test_begin_forgets_the_attempt_only),
 		TEST(test_resume_keeps_the_attempt), TEST(test_a_good_end_leaves_nothing_to_clean), TEST(test_story_is_taken),
 		TEST(test_unfinished), TEST(test_left), TEST(test_gate), TEST(test_busy), TEST(test_hops),
-		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice),
+		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice), TEST(test_in_a_word),
 	};
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

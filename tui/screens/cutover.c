@@ -111,14 +111,14 @@ static const char *what_is_so(const struct wizard *w, enum role *role)
 	*role = R_TITLE;
 	if (handed(w)) {
 		*role = end && end->state != ST_DONE ? R_WARN : R_GOOD;
-		return end && end->state != ST_DONE ? "IT STOPPED: see below" : "THE OTHER SIDE IS THE PRIMARY";
+		return end && end->state != ST_DONE ? "IT STOPPED: see below" : w->change->command == CMD_ROLLBACK ? "THE SOURCE IS THE PRIMARY" : "THE TARGET IS THE PRIMARY";
 	}
 	if (end) {
 		bool stuck = false;
 		for (size_t i = 0; i < w->model.notes.n; i++)
 			stuck |= str_eq(w->model.notes.v[i].last->title, "NOT TAKEN BACK");
 		*role = stuck ? R_BAD : R_WARN;
-		return stuck ? "NOT ALL OF IT WAS TAKEN BACK: see below" : "TAKEN BACK: as before";
+		return stuck ? "NOT ALL OF IT WAS TAKEN BACK: see below" : model_not_begun(end) ? "NOT BEGUN: all is as it was" : "TAKEN BACK: as before";
 	}
 	if (ours && broke(w))
 		return "TAKING IT BACK...";

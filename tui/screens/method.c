@@ -15,8 +15,8 @@ static const struct card cards[] = {
 	{"Dump through a file", "pg_dump writes it here, pg_restore reads it", "pg_dump writes a file here, several tables at once; pg_restore reads it. The file can be kept, restored later, or again.",
 	 "the same, and somewhat longer: the restore begins when the dump is complete",
 	 "the same, and disk space here for the file", METHOD_DUMP, TRANSFER_FILE},
-	{"Through ssh (tunnel)", "the same, where only another host reaches a server", "The same, for a server that only another host can reach: pgusher keeps an ssh tunnel open to it while it works.",
-	 "the same", "a login by key to that host, which asks nothing", METHOD_TUNNEL, TRANSFER_STREAM},
+	{"Through ssh (tunnel)", "a dump, where only another host reaches a server", "As a dump, for a server that only another host can reach: pgusher keeps an ssh tunnel open to it while it works.",
+	 "as long as the copy takes, as with a dump", "a login by key to that host, which asks nothing", METHOD_TUNNEL, TRANSFER_STREAM},
 	{"Subscription", "a copy that follows: seconds of downtime", "The copy, and then every change since, by logical replication: the target follows while the source goes on. You watch it until you switch.",
 	 "seconds, when you switch", "wal_level = logical on the source, and that the target itself reaches it; makes a publication, a slot and a role there",
 	 METHOD_SUBSCRIPTION, TRANSFER_STREAM},
@@ -94,5 +94,6 @@ static const struct key keys[] = {
 const struct screen screen_method = {
 	.title = "Method", .keys = keys, .enter = enter, .draw = draw, .key = key,
 	.help = "All of them read one snapshot of the source, and prove the copy against the same snapshot. Writers may go on: what they write after the snapshot "
-		"is not in the copy, and the report says so. For a move without losing anything, stop the applications first.",
+		"is not in the copy, and the report says so. For a move without losing anything, stop the applications first; a subscription brings along what they write, "
+		"and they stop only for its cutover.",
 };

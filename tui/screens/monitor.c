@@ -358,17 +358,18 @@ static void draw_head_line(const struct watch_sample *s, int y, int x, int width
 {
 	double old = (double)(clock_wall_us() - s->at_us) / 1e6;
 	const char *word = watch_word(s);
+	int at = x + (text_width(word) < LABEL ? LABEL : text_width(word) + 1), room = x + width - at;
 	char age[32];
 
 	(void)putf(y, x, width, str_eq(word, "trouble") ? R_BAD : str_eq(word, "behind") ? R_WARN : R_GOOD, "%s", word);
 	if (old > STALE_S)
-		(void)putf(y, x + 12, width - 12, R_WARN, "STALE: this is %s old", fmt_secs(age, sizeof age, old));
+		(void)putf(y, at, room, R_WARN, "STALE: this is %s old", fmt_secs(age, sizeof age, old));
 	else if (s->finalized || s->rolled_back)
-		(void)put(y, x + 12, width - 12, R_DIM, s->finalized ? "nothing is left of the migration" : "nothing follows any more");
+		(void)put(y, at, room, R_DIM, s->finalized ? "nothing is left of the migration" : "the source is the primary again");
 	else if (s->handed_over)
-		(void)putf(y, x + 12, width - 12, R_DIM, s->back_fenced ? "the target is the primary, AND CLOSED TO WRITERS" : "%s is over: the target is the primary", s->subscription);
+		(void)putf(y, at, room, R_DIM, s->back_fenced ? "the target is the primary, AND CLOSED TO WRITERS" : "%s is over: the target is the primary", s->subscription);
 	else
-		(void)putf(y, x + 12, width - 12, R_DIM, str_eq(word, "trouble") ? "%s" : "%s follows its source", s->subscription);
+		(void)putf(y, at, room, R_DIM, str_eq(word, "trouble") ? "%s: what is wrong stands below" : "%s follows its source", s->subscription);
 }
 
 static void draw(struct wizard *w, int y, int x, int h, int width)

@@ -22,9 +22,9 @@ static size_t subscription_fields(struct wizard *w, struct field *f, size_t n)
 
 	f[n++] = (struct field){.label = "First copy", .kind = F_CHOICE, .choices = copies, .number = &copy,
 		.help = "snapshot: copied by pgusher and proven; dump: the same through a file that is kept; native: the server copies by itself, nothing is proven."};
-	f[n++] = (struct field){.label = "Host, from there", .kind = F_TEXT, .text = &o->source_host,
+	f[n++] = (struct field){.label = "Host for target", .kind = F_TEXT, .text = &o->source_host,
 		.help = "The source's address as the target reaches it, when that is not the one you gave; the target itself connects to it."};
-	f[n++] = (struct field){.label = "Port, from there", .kind = F_TEXT, .text = &o->source_port, .help = "The same for the port."};
+	f[n++] = (struct field){.label = "Port for target", .kind = F_TEXT, .text = &o->source_port, .help = "The source's port as the target reaches it."};
 	f[n++] = (struct field){.label = "Role", .kind = F_TEXT, .text = &o->role,
 		.help = "Empty: one is made on the source for the subscription, with a password that nobody sees. Else yours, with LOGIN and REPLICATION."};
 	f[n++] = (struct field){.label = "Adopt", .kind = F_TEXT, .text = &o->adopt,
@@ -33,7 +33,7 @@ static size_t subscription_fields(struct wizard *w, struct field *f, size_t n)
 		.help = "Seconds that writers may be held back at the cutover; when it takes longer, it is taken back by itself."};
 	f[n++] = (struct field){.label = "Way back", .kind = F_BOOL, .flag = &w->m->cut.reverse,
 		.help = "After the cutover the old source follows the new primary, so that a rollback loses nothing. Needs wal_level = logical on the target."};
-	f[n++] = (struct field){.label = "Hold", .kind = F_BOOL, .flag = &w->m->cut.hold,
+	f[n++] = (struct field){.label = "Wait for apps", .kind = F_BOOL, .flag = &w->m->cut.hold,
 		.help = "The cutover stops at the hand-over, shows the new address, and asks whether the application points to it."};
 	return n;
 }
@@ -72,7 +72,7 @@ static void enter(struct wizard *w)
 		.help = "checksum reads every row on both sides and compares; count only counts rows; off proves nothing."};
 	free(w->opt_prefix);
 	w->opt_prefix = w->m->tools_prefix.n ? argv_show(&w->m->tools_prefix) : NULL;
-	f[n++] = (struct field){.label = "Tools behind", .kind = F_TEXT, .text = &w->opt_prefix,
+	f[n++] = (struct field){.label = "Tools through", .kind = F_TEXT, .text = &w->opt_prefix,
 		.help = "Empty: pg_dump and its friends run here. Else what leads to them, such as docker exec -i patroni; a dump file then lies there."};
 	f[n++] = (struct field){.label = "Only schemas", .kind = F_TEXT, .text = &w->opt_schemas,
 		.help = "Exact names, separated by commas; empty: all."};
@@ -110,7 +110,7 @@ static void store(struct wizard *w, const char **wrong)
 	w->m->tools_prefix = (struct strv){0};
 	struct err err;
 	if (w->opt_prefix && argv_split(&w->m->tools_prefix, w->opt_prefix, &err) != ERR_OK && !*wrong)
-		*wrong = "Tools behind: a quote is open";
+		*wrong = "Tools through: a quote is open";
 	strv_fini(&o->schemas);
 	strv_fini(&o->exclude_schemas);
 	o->schemas = o->exclude_schemas = (struct strv){0};
@@ -191,7 +191,7 @@ static bool valid(const struct wizard *w, int code)
 }
 
 static const struct key keys[] = {
-	{'\r', false, "Enter", "next", next}, {'F', false, "F3", "choose tables", NULL}, {0, false, "Tab", "next field", NULL}, {0, false, "Space", "other choice", NULL}, {0, false, "Esc", "back", NULL},
+	{'\r', false, "Enter", "next", next}, {'F', false, "F3", "choose tables", NULL}, {0, false, "Tab", "next field", NULL}, {0, false, "Space", "change", NULL}, {0, false, "Esc", "back", NULL},
 	{0, false, NULL, NULL, NULL},
 };
 

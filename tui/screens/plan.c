@@ -70,7 +70,7 @@ static bool key(struct wizard *w, int k, bool special)
 }
 
 static const struct key keys[] = {
-	{'\r', false, "Enter", "start", start}, {0, false, "arrows, PgDn", "read", NULL}, {'y', false, "y", "copy as a script", copy},
+	{'\r', false, "Enter", "start", start}, {0, false, "arrows, PgDn", "read", NULL}, {'y', false, "y", "copy it", copy},
 	{27, false, "Esc", "back", wizard_back}, {'q', false, "q", "quit", wizard_quit}, {0, false, NULL, NULL, NULL},
 };
 

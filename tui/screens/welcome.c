@@ -12,6 +12,7 @@
 #include "wizard_in.h"
 
 struct choice { const char *text, *more; void (*fn)(struct wizard *w); };
+#define MORE_H 3 /* rows: a blank one, and what the chosen one does */
 
 static void begin(struct wizard *w)
 {
@@ -47,9 +48,11 @@ static const struct choice fresh[] = {
 };
 
 /* Started without --config, where settings lie: one choice for each, then a new one. */
-#define FOUND_MAX 6
+#define FOUND_MAX 100
 static struct strv found;
-static char *found_text[FOUND_MAX], *found_state[FOUND_MAX];
+static char *found_text[FOUND_MAX], *found_more[FOUND_MAX];
+static const char *found_word[FOUND_MAX]; /* NULL: its journal was not looked at yet */
+static bool found_attention[FOUND_MAX];
 static struct choice found_choices[FOUND_MAX + 1];
 
 static void open_found(struct wizard *w)
@@ -71,7 +74,7 @@ static char *interrupted(const struct model *story)
 }
 
 /* How far the migration of these settings came, as its journal here says. Caller frees. */
-static char *how_it_stands(const char *path)
+static char *how_it_stands(const char *path, const char **word, bool *attention)
 {
 	struct migration m;
 	struct strv wrong = {0};
@@ -80,6 +83,8 @@ static char *how_it_stands(const char *path)
 	struct err err;
 	char *text = NULL;
 
+	*word = "?";
+	*attention = true;
 	migration_init(&m);
 	model_init(&story);
 	if (settings_read(&m, path, &wrong, &err) != ERR_OK) {
@@ -89,8 +94,8 @@ static char *how_it_stands(const char *path)
 		if (model_load(&story, journal, &err) != ERR_OK)
 			text = xasprintf("Its journal cannot be read: %s", err.msg);
 		else if (journal_held(dir, &h))
-			text = xasprintf("It runs: process %ld of %s on %s.", (long)h.pid, h.user, h.host);
-		else if (!story.begin)
+			text = xasprintf("It runs: process %ld of %s on %s.", (long)h.pid, h.user, h.host), *word = "runs", *attention = false;
+		else if (*word = standing_word(&story, attention), !story.begin)
 			text = xstrdup("Nothing has been run with these settings yet.");
 		else if (!(text = model_closed_says(&story)))
 			text = story.end ? xasprintf("The last attempt: %s", story.end->text ? story.end->text : state_name(story.end->state)) :
@@ -104,21 +109,35 @@ static char *how_it_stands(const char *path)
 	return text;
 }
 
-static void look_for_files(const struct wizard *w)
+/* When it is seen for the first time. */
+static void look_at_file(size_t i)
+{
+	if (i >= found.n || i >= FOUND_MAX || found_word[i])
+		return;
+	found_more[i] = how_it_stands(found.v[i], &found_word[i], &found_attention[i]);
+	found_choices[i].more = found_more[i];
+}
+
+static void forget_files(void)
 {
 	for (size_t i = 0; i < FOUND_MAX; i++) {
 		xreplace(&found_text[i], NULL);
-		xreplace(&found_state[i], NULL);
+		xreplace(&found_more[i], NULL);
+		found_word[i] = NULL;
 	}
 	strv_fini(&found);
 	found = (struct strv){0};
+}
+
+static void look_for_files(const struct wizard *w)
+{
+	forget_files();
 	if (w->loaded || w->m->ini_path)
 		return;
 	found_ini(&found);
 	for (size_t i = 0; i < found.n && i < FOUND_MAX; i++) {
 		found_text[i] = xasprintf("Go on with %s", found.v[i]);
-		found_state[i] = how_it_stands(found.v[i]);
-		found_choices[i] = (struct choice){found_text[i], found_state[i], open_found};
+		found_choices[i] = (struct choice){found_text[i], NULL, open_found};
 	}
 	found_choices[found.n] = (struct choice){"Begin a new one", "Choose a method, name both servers, look before anything happens.", begin};
 }
@@ -146,7 +165,7 @@ static const struct choice half_way[] = {
 	{"Walk through the screens", "With the same settings; a password that is missing is typed there. Esc comes back here.", begin},
 };
 static const struct choice follows[] = {
-	{"Watch", "How far behind, how fast, what is wrong; the cutover begins there.", monitor},
+	{"Watch", "How far behind, how fast, what is wrong; cutover, rollback and the end begin there.", monitor},
 	{"Look at the report of the last attempt", "What was moved, and the proof.", report},
 	{"End the replication", "Removes subscription, slot, publication and role, after showing and asking.", cleanup},
 	{"Walk through the screens", "With the same settings.", begin},
@@ -204,10 +223,7 @@ static void enter(struct wizard *w)
 static void leave(struct wizard *w)
 {
 	(void)w;
-	for (size_t i = 0; i < FOUND_MAX; i++)
-		xreplace(&found_text[i], NULL);
-	strv_fini(&found);
-	found = (struct strv){0};
+	forget_files();
 }
 
 /* Another pgusher is at it: who, since when, how far. */
@@ -244,7 +260,7 @@ static int draw_end(const struct event *end, int y, int x, int width)
 	return rows;
 }
 
-static int draw_attempt(const struct wizard *w, int y, int x, int width)
+static int draw_attempt(const struct wizard *w, int y, int end, int x, int width)
 {
 	const struct model *m = &w->model;
 
@@ -262,7 +278,11 @@ static int draw_attempt(const struct wizard *w, int y, int x, int width)
 			"A cutover was interrupted: pgusher or its host went away while it ran. The source may refuse writes until it is taken back."
 			: "An attempt was interrupted: pgusher, its host or its terminal went away while it ran.");
 	free(closed);
-	for (size_t i = 0; i < m->steps.n && i < 10; i++) {
+	int room = end - y - 1; /* the newest are worth more */
+	size_t from = m->steps.n > (size_t)(room > 1 ? room : 1) ? m->steps.n - (size_t)(room > 1 ? room : 1) + 1 : 0;
+	if (from > 0)
+		(void)putf(y++, x + 2, width - 2, R_DIM, "%zu steps before these", from);
+	for (size_t i = from; i < m->steps.n; i++) {
 		const struct model_item *it = &m->steps.v[i];
 		enum state st = it->last->state;
 		enum glyph g = st == ST_DONE ? G_DONE : st == ST_SKIPPED ? G_SKIP : st == ST_FAILED || st == ST_CANCELLED ? G_FAIL : st == ST_RUNNING ? G_RUN : G_WAIT;
@@ -271,6 +291,38 @@ static int draw_attempt(const struct wizard *w, int y, int x, int width)
 			   st == ST_RUNNING && !on ? "interrupted" : state_name(st), it->title ? it->title : it->last->id);
 	}
 	return y + 1;
+}
+
+/* Where a list of settings begins to say how each stands. */
+static int word_column(int width)
+{
+	int most = 0;
+
+	for (size_t i = 0; i < found.n && i < FOUND_MAX; i++)
+		most = text_width(found_text[i]) > most ? text_width(found_text[i]) : most;
+	return most + 6 < width - 22 ? most + 6 : width - 22;
+}
+
+/* Of more than there is room for, those around the chosen one. Returns the next row. */
+static int draw_choices(struct wizard *w, const struct choice *c, int n, int y, int end, int x, int width)
+{
+	int rows = n > end - y && end - y > 1 ? end - y - 1 : n, below;
+
+	w->page = rows;
+	w->top = w->sel < w->top ? w->sel : w->sel >= w->top + rows ? w->sel - rows + 1 : w->top;
+	for (int i = w->top; i < n && i < w->top + rows; i++, y++) {
+		enum role role = i == w->sel ? R_SELECT : R_TEXT;
+		put_blank(y, x, 1, width, role);
+		(void)putf(y, x, width, role, " %s %s ", i == w->sel ? glyph(G_SELECT) : " ", c[i].text);
+		if (c != found_choices || i >= (int)found.n)
+			continue;
+		look_at_file((size_t)i);
+		(void)put(y, x + word_column(width), width - word_column(width), i == w->sel ? R_SELECT : found_attention[i] ? R_WARN : R_DIM, found_word[i]);
+	}
+	below = n - w->top - rows;
+	if (rows < n)
+		(void)putf(y++, x + 3, width - 3, R_DIM, "%d above, %d below; the newest is first, End: begin a new one", w->top, below);
+	return y;
 }
 
 static void draw(struct wizard *w, int y, int x, int h, int width)
@@ -286,13 +338,9 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 			"before anything is done. Nothing is changed anywhere until you start it on the plan screen.");
 		y++;
 	} else {
-		y = draw_attempt(w, y, x, width);
+		y = draw_attempt(w, y, end - MORE_H - n, x, width);
 	}
-	w->page = n;
-	for (int i = 0; i < n && y < end; i++, y++) {
-		put_blank(y, x, 1, width, i == w->sel ? R_SELECT : R_TEXT);
-		(void)putf(y, x, width, i == w->sel ? R_SELECT : R_TEXT, " %s %s ", i == w->sel ? glyph(G_SELECT) : " ", c[i].text);
-	}
+	y = draw_choices(w, c, n, y, end - MORE_H, x, width);
 	if (w->sel < n && y < end) /* what the chosen one does */
 		(void)put_lines(y + (y + 1 < end), x + 3, 2, width - 3, R_DIM, c[w->sel].more);
 }
