@@ -93,16 +93,27 @@ static enum err_code stream_one(struct worker *w, const struct copy_table *t, st
 	return rc;
 }
 
-/* Several small tables: one string of statements each side, so that nobody waits for a round trip. */
-static enum err_code stream_batch(struct worker *w, const struct part *p, bool clear, struct err *err)
+/* Should the answer to COMMIT be lost, its number tells whether the open transaction counted. */
+static enum err_code remember(struct worker *w, const char *sql, struct err *err)
+{
+	char *xid = NULL;
+	enum err_code rc = session_value(w->dst, sql, &xid, err);
+
+	(void)snprintf(w->xid, sizeof w->xid, "%s", xid ? xid : "");
+	free(xid);
+	return rc;
+}
+
+/*
+ * Several small tables: one string of statements each side, so that nobody waits for a round trip. Nothing is truncated when it is done
+ * again: what was not committed is not there.
+ */
+static enum err_code stream_batch(struct worker *w, const struct part *p, struct err *err)
 {
 	const struct copy_list *l = w->job->list;
 	struct str out = {0}, in = {0};
 
-	str_add(&in, "BEGIN; ");
-	for (size_t i = p->first; clear && i < p->first + p->n; i++)
-		if (!l->tables[i].shared)
-			str_addf(&in, "TRUNCATE TABLE ONLY %s; ", l->tables[i].into);
+	w->xid[0] = '\0';
 	for (size_t i = p->first; i < p->first + p->n; i++) {
 		list_copy_out(&out, l, &l->tables[i], 0, 0);
 		list_copy_in(&in, l, &l->tables[i], false);
@@ -111,7 +122,9 @@ static enum err_code stream_batch(struct worker *w, const struct part *p, bool c
 	}
 	str_add(&out, COPY_LET_GO);
 	str_add(&in, "COMMIT");
-	enum err_code rc = start(w->src, str_text(&out), PGRES_COPY_OUT, err);
+	enum err_code rc = remember(w, "BEGIN; SELECT txid_current()", err);
+	if (rc == ERR_OK)
+		rc = start(w->src, str_text(&out), PGRES_COPY_OUT, err);
 	if (rc == ERR_OK)
 		rc = start(w->dst, str_text(&in), PGRES_COPY_IN, err);
 	for (size_t i = p->first; i < p->first + p->n && rc == ERR_OK; i++) {
@@ -122,6 +135,7 @@ static enum err_code stream_batch(struct worker *w, const struct part *p, bool c
 		if (rc == ERR_OK)
 			rc = stream_one(w, &l->tables[i], err);
 	}
+	w->xid_rows = w->part_rows;
 	if (rc == ERR_OK)
 		rc = end_of(w->src, w, err);
 	if (rc == ERR_OK)
@@ -159,6 +173,7 @@ static enum err_code stream_single(struct worker *w, const struct part *p, bool 
 	w->xid[0] = '\0';
 	clear = whole && !t->shared && (clear || t->bytes >= COPY_SMALL);
 	enum err_code rc = begin_target(w, t, clear, &freeze, err);
+	clear = freeze; /* not where truncating was refused: then a second time would bring the rows twice */
 	list_copy_out(&out, l, t, p->from, p->to);
 	str_add(&out, "; " COPY_LET_GO);
 	list_copy_in(&in, l, t, freeze);
@@ -174,12 +189,9 @@ static enum err_code stream_single(struct worker *w, const struct part *p, bool 
 		rc = end_of(w->src, w, err);
 	if (rc == ERR_OK)
 		rc = end_of(w->dst, w, err);
-	if (rc == ERR_OK && !clear) { /* should the answer to COMMIT be lost, this tells whether it counted */
-		char *xid = NULL;
-		rc = session_value(w->dst, "SELECT txid_current()", &xid, err);
-		(void)snprintf(w->xid, sizeof w->xid, "%s", xid ? xid : "");
+	if (rc == ERR_OK && !clear) {
 		w->xid_rows = w->part_rows;
-		free(xid);
+		rc = remember(w, "SELECT txid_current()", err);
 	}
 	return rc == ERR_OK ? session_run(w->dst, "COMMIT", err) : rc;
 }
@@ -222,7 +234,7 @@ static enum err_code try_part(struct worker *w, const struct part *p, int try, s
 		rc = copy_target(w, err);
 	if (rc != ERR_OK || done)
 		return rc;
-	return p->n > 1 ? stream_batch(w, p, try > 0, err) : stream_single(w, p, try > 0, err);
+	return p->n > 1 ? stream_batch(w, p, err) : stream_single(w, p, try > 0, err);
 }
 
 /* One part, as often as connections break. */
