@@ -47,7 +47,7 @@ static const char on_side[] =
 	" UNION ALL SELECT 'database', datname::text, pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = $1"
 	" UNION ALL SELECT CASE WHEN application_name = $3 THEN 'theirs' ELSE 'session' END, pid::text, format('pid %s in %s, %s for %s s: %s', pid, datname, coalesce(state, '?'),"
 	" extract(epoch FROM clock_timestamp() - coalesce(state_change, backend_start))::bigint, left(regexp_replace(query, '\\s+', ' ', 'g'), 60))"
-	" FROM pg_stat_activity WHERE application_name LIKE $2 AND application_name <> $4 AND pid <> pg_backend_pid()";
+	" FROM pg_stat_activity WHERE left(application_name, length($2)) = $2 AND application_name <> $4 AND pid <> pg_backend_pid()";
 
 static void take_row(struct leftover *l, const struct model *seen, enum side side, const PGresult *res, int row)
 {
@@ -76,7 +76,7 @@ static void take_row(struct leftover *l, const struct model *seen, enum side sid
 static void look_at_side(struct run *r, const struct model *seen, enum side side, const char *theirs, struct leftover *l)
 {
 	const struct endpoint *ep = &r->m->end[side];
-	char *ours = xasprintf("pgusher %.32s %%", r->m->name);
+	char *ours = xasprintf("pgusher %.32s ", r->m->name);
 	const char *params[] = {ep->dbname, ours, theirs ? theirs : "", r->app};
 	struct session *s;
 	PGresult *res = NULL;

@@ -12,6 +12,7 @@
 #include "host/tunnel.h"
 
 #define LOOK_MS 15000 /* a hung disk or host */
+#define MOST_BYTES (INT64_C(1) << 60) /* more is as good as that, and sums of it still fit */
 
 struct waldisk {
 	const struct migration *m;
@@ -27,6 +28,13 @@ struct waldisk {
 static bool is_number(const char *s)
 {
 	return *s && strspn(s, "0123456789") == strlen(s) && strlen(s) < 16;
+}
+
+static int64_t bytes_of(uint64_t blocks, uint64_t unit)
+{
+	uint64_t n;
+
+	return __builtin_mul_overflow(blocks, unit, &n) || n > MOST_BYTES ? MOST_BYTES : (int64_t)n;
 }
 
 /* "1024-blocks", "512-blocks", "1K-blocks" in the heading. */
@@ -54,7 +62,7 @@ static int64_t blocks_free(const char *line)
 	strv_split(&w, line, " \t\r");
 	for (size_t i = 1; i + 3 < w.n && n < 0; i++)
 		if (is_number(w.v[i]) && is_number(w.v[i + 1]) && is_number(w.v[i + 2]) && str_ends(w.v[i + 3], "%"))
-			(void)str_to_i64(w.v[i + 2], 0, INT64_C(1) << 42, &n);
+			(void)str_to_i64(w.v[i + 2], 0, INT64_MAX, &n);
 	strv_fini(&w);
 	return n;
 }
@@ -72,7 +80,7 @@ int64_t waldisk_parse(const char *said, size_t *rows)
 		*rows += n >= 0;
 	}
 	strv_fini(&lines);
-	return first < 0 ? -1 : first * unit_of(said);
+	return first < 0 ? -1 : bytes_of((uint64_t)first, (uint64_t)unit_of(said));
 }
 
 /* ---- a look ---- */
@@ -135,7 +143,7 @@ static void look_here(struct waldisk *d)
 	bool proven = statvfs(file, &v) == 0;
 
 	if (proven || statvfs(d->place.dir, &v) == 0)
-		known(d, (int64_t)v.f_bavail * (int64_t)v.f_frsize, proven);
+		known(d, bytes_of(v.f_bavail, v.f_frsize), proven);
 	else
 		not_known(d, "the source is on this host, but its folder is not to be seen from here (a container, or a user that may not look)");
 	free(file);

@@ -118,6 +118,8 @@ static void a_disk_is_read_from_what_df_prints(void **state)
 		{"Filesystem 1024-blocks Used Available Capacity Mounted on\ntmpfs 100 40 60 40% /wal\n/dev/sda1 200 1 199 1% /\n", 60 * 1024, 2},
 		{"Filesystem 512-blocks Used Available Capacity Mounted on\nzroot/pg 100 40 60 40% /pg\n", 60 * 512, 1},
 		{"Filesystem 1M-blocks Used Available Use% Mounted on\n/dev/sda1 100 40 60 40% /\n", INT64_C(60) << 20, 1},
+		{"Filesystem 1048576M-blocks Used Available Use% Mounted on\npool 9000000000000 1 8999999999999 1% /\n", INT64_C(1) << 60, 1}, /* no overflow */
+		{"Filesystem 1024-blocks Used Available Use% Mounted on\npool 999999999999999 1 999999999999999 1% /\n", INT64_C(999999999999999) * 1024, 1},
 		{"/dev/sda1 100 100 0 100% /\n", 0, 1}, {"ssh: connect to host db port 22: Connection refused\n", -1, 0}, {"", -1, 0}, {"-blocks", -1, 0},
 		{"This account is currently not available.\n", -1, 0}, {"/dev/sda1 99999999999999999999 1 99999999999999999999 1% /\n", -1, 0},
 	};
