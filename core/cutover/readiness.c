@@ -201,23 +201,26 @@ static void say_address(struct tally *t)
 }
 
 /* What follows is compared for what stops it (watch/ready.h); this is about all that the new primary would have, or lack. */
-static void say_objects(struct tally *t)
+static void say_objects(struct tally *t, enum side from)
 {
-	static const char title[] = "the same objects", fix[] = "make them alike now, or after the cutover: the target has what it has (pgusher verify says how each differs)";
-	struct objects o;
+	static const char title[] = "the same objects", *const fix[] = {
+		[SIDE_SOURCE] = "make them alike now, or after the cutover: the target has what it has (pgusher verify says how each differs)",
+		[SIDE_TARGET] = "make the source as the target is: after the rollback, or now, in a session with SET default_transaction_read_only = off",
+	};
+	struct same o;
 	struct err err = {0};
 	struct str s = {0};
 
-	if (same_look(t->r, &o, &err) == ERR_OK) {
+	if (same_look(t->r, from, &o, &err) == ERR_OK) {
 		same_words(&s, t->r, &o);
-		say(t, "objects", title, same_differ(t->r, &o) ? VERDICT_WARN : VERDICT_OK, str_text(&s), same_differ(t->r, &o) ? fix : NULL);
+		say(t, "objects", title, same_differ(t->r, &o) ? VERDICT_WARN : VERDICT_OK, str_text(&s), same_differ(t->r, &o) ? fix[from] : NULL);
 		if (!t->r->rehearsal)
 			same_say(t->r, &o);
 	} else {
 		str_addf(&s, "could not be compared: %s", err.msg);
 		say(t, "objects", title, VERDICT_WARN, str_text(&s), err_next(&err));
 	}
-	objects_fini(&o);
+	objects_fini(&o.o);
 	str_fini(&s);
 }
 
@@ -235,9 +238,19 @@ enum err_code work_readiness(struct run *r, const void *arg, struct err *err)
 	say_settings(&t);
 	say_keys(&t);
 	say_rewritten(&t);
-	say_objects(&t);
+	say_objects(&t, SIDE_SOURCE);
 	say_address(&t);
 	if (cancel_raised(r->cancel))
 		return err_set(err, ERR_CANCELLED, "cancelled");
 	return t.blocks ? (*err = t.first).code : ERR_OK;
+}
+
+enum err_code work_back_objects(struct run *r, const void *arg, struct err *err)
+{
+	struct tally t = {.r = r};
+
+	(void)arg;
+	if (!r->handed)
+		say_objects(&t, SIDE_TARGET);
+	return cancel_raised(r->cancel) ? err_set(err, ERR_CANCELLED, "cancelled") : ERR_OK;
 }

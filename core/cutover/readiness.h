@@ -8,5 +8,7 @@
 
 /* Looks once and says all of it. arg: NULL. ERR_BLOCKED names the first that hinders. */
 enum err_code work_readiness(struct run *r, const void *arg, struct err *err);
+/* Before a rollback: says which objects the old source lacks, or has otherwise than the target; it is no reason not to go back. arg: NULL */
+enum err_code work_back_objects(struct run *r, const void *arg, struct err *err);
 
 #endif

@@ -59,6 +59,13 @@ ok 'tables that are on the target alone: no rollback' exits 3 pgusher rollback b
 ok 'tables that are on the target alone: all of them are named' says back '2 tables on the target alone, made after the cutover: public.new Two, public.new_one'
 lab psql b shop -q -c 'DROP TABLE new_one, "new Two"'
 
+lab psql b shop -q -c 'CREATE INDEX made_later ON ident (t)' -c 'CREATE VIEW made_later_too AS SELECT 1 AS n'
+ok 'objects that the source lacks: not confirmed' exits 3 pgusher rollback back
+ok 'objects that the source lacks: named before anybody is asked' says back 'the same objects'
+ok 'objects that the source lacks: which' grep -q ', 2 not: index public.ident: made_later, view public.made_later_too' "$WORK/back.out"
+ok 'objects that the source lacks: where to make them' says back 'make the source as the target is'
+lab psql b shop -q -c 'DROP INDEX made_later' -c 'DROP VIEW made_later_too'
+
 for at in ready/1 prime/1 soft-fence/1 drain/1 hard-fence/1 tripwire/1 sequences/1 cut-proof/1; do
 	killed $at rollback
 	ok "rollback killed at $at: what is there is said" exits 5 pgusher status back
