@@ -4,6 +4,7 @@
 #include "attempt_in.h"
 #include "cutover/cutover.h"
 #include "cutover/hook.h"
+#include "cutover/leftover.h"
 #include "cutover/may.h"
 #include "cutover/rehearse.h"
 
@@ -200,6 +201,20 @@ enum err_code attempt_rollback(struct attempt *a, int max_outage_s, struct err *
 	return rc;
 }
 
+/* Of publications that were made by hand. */
+static void who_else_reads(struct attempt *a, struct str *readers)
+{
+	struct plan *none = plan_new("look who else reads");
+	char *id = attempt_new_id();
+	struct run r;
+
+	attempt_init_run(&r, a, none, NULL, id);
+	leftover_readers(&r, readers);
+	run_release(&r, false);
+	plan_free(none);
+	free(id);
+}
+
 enum err_code attempt_finalize(struct attempt *a, bool open_old, struct err *err)
 {
 	static const struct move v = {FINALIZE_BEGIN, "finalized: nothing of the migration is left on either side", NULL, false};
@@ -209,8 +224,12 @@ enum err_code attempt_finalize(struct attempt *a, bool open_old, struct err *err
 
 	look(a, &w);
 	enum err_code rc = may_finalize(&w, err);
+	struct str readers = {0};
+	if (rc == ERR_OK && a->m->sub.adopt)
+		who_else_reads(a, &readers);
 	if (rc == ERR_OK)
-		rc = finalize_plan(&p, a->m, &w, open_old);
+		rc = finalize_plan(&p, a->m, &w, open_old, str_text(&readers));
+	str_fini(&readers);
 	if (rc == ERR_OK)
 		rc = move(a, p, seen, &v, err);
 	attempt_forget(seen);

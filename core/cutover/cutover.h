@@ -28,8 +28,8 @@ enum err_code cutover_plan(struct plan **out, const struct migration *m, const s
 			   bool over, struct err *err);
 /* The same with the sides exchanged, over the reverse link; the old source is opened again as it was, the target stays closed. */
 enum err_code rollback_plan(struct plan **out, const struct migration *m, const struct facts *src, const struct facts *dst, int max_outage_s, bool over, struct err *err);
-/* Removes all that the migration made on both sides, after a cutover or a rollback. open_old: the server that is no longer in use takes writes. */
-enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old);
+/* Removes all that the migration made on both sides, after a cutover or a rollback. open_old: the server that is no longer in use takes writes. readers: of leftover_readers. */
+enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old, const char *readers);
 /* Only takes back what an interrupted cutover left. */
 enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, bool rollback, struct err *err);
 /* What an action's time running out means while writers wait; anything else is returned as it is. */

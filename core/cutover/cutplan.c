@@ -262,20 +262,20 @@ enum err_code rollback_plan(struct plan **out, const struct migration *m, const 
 }
 
 /* What was made by hand may be read by others, whom no catalogue names. */
-static char *what_goes(const struct migration *m)
+static char *what_goes(const struct migration *m, const char *readers)
 {
 	static const char all[] = "Subscriptions, slots, publications and roles of this migration, on both sides.";
 	if (!m->sub.adopt || m->sub.publications.n == 0)
 		return xstrdup(all);
 	char *made = strv_join(&m->sub.publications, ", ");
-	char *text = xasprintf("%s Of what was made by hand, on the source: the slot %s and the publication%s %s. Another subscription that reads them, too, would stop.",
-			       all, m->sub.slot, m->sub.publications.n > 1 ? "s" : "", made);
+	char *text = xasprintf("%s Of what was made by hand, on the source: the slot %s and the publication%s %s. Another subscription that reads them, too, would stop; %s",
+			       all, m->sub.slot, m->sub.publications.n > 1 ? "s" : "", made, *readers ? readers : "no other slot of that database could be one's.");
 
 	free(made);
 	return text;
 }
 
-enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old)
+enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old, const char *readers)
 {
 	char *title = xasprintf("%s: finalize", m->name);
 	struct plan *p = plan_new(title);
@@ -288,7 +288,7 @@ enum err_code finalize_plan(struct plan **out, const struct migration *m, const 
 
 	if (flag)
 		strv_take(&p->owned, flag);
-	char *what = what_goes(m);
+	char *what = what_goes(m, readers);
 	if (left) /* else there is nothing to ask for */
 		(void)step_hold(st, ask, what, m->end[SIDE_TARGET].dbname);
 	free(what);

@@ -16,6 +16,7 @@
 #include "cutover/found.h"
 #include "host/place.h"
 #include "method/keys.h"
+#include "pg/logical.h"
 
 #define ASK_MS 10000
 #define ENVIRON_MAX (256 * 1024)
@@ -93,6 +94,32 @@ static void look_at_side(struct run *r, const struct model *seen, enum side side
 		take_row(l, seen, side, res, i);
 	PQclear(res);
 	free(ours);
+}
+
+/* Which publications somebody reads stands in no catalogue; from 14 on in the command of the walsender, while it runs. */
+void leftover_readers(struct run *r, struct str *out)
+{
+	static const char sql[] =
+		"SELECT slot_name, how FROM (SELECT s.slot_name, CASE WHEN a.query LIKE 'START\\_REPLICATION%publication\\_names%' THEN (SELECT 'reads ' || string_agg(p, ', ') || ' now'"
+		"  FROM unnest($1::text[]) p WHERE strpos(a.query, '\"' || replace(replace(p, '\"', '\"\"'), chr(39), chr(39) || chr(39)) || '\"') > 0)"
+		"  ELSE 'whether it reads one of them cannot be seen' END AS how FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid"
+		"  WHERE s.slot_type = 'logical' AND s.database = current_database() AND s.slot_name <> $2) t WHERE how IS NOT NULL ORDER BY how DESC, 1";
+	struct link f;
+	struct session *s;
+	PGresult *res = NULL;
+	struct err err = {0};
+
+	if (!r->m->sub.adopt)
+		return;
+	link_forward(&f, r->m);
+	char *publications = link_publications_array(r->m, &f);
+	const char *params[] = {publications, f.slot};
+	if (run_glance(r, SIDE_SOURCE, &s, &err) != ERR_OK || session_exec(s, sql, 2, params, ASK_MS, &res, &err) != ERR_OK)
+		str_addf(out, "who else reads the publications that were made by hand is not known: %s", err.msg);
+	for (int i = 0; res && i < PQntuples(res); i++)
+		str_addf(out, "%sthe slot %s (%s)", i ? ", " : "who else reads from there: ", cell(res, i, 0), cell(res, i, 1));
+	PQclear(res);
+	free(publications);
 }
 
 /* ---- on the disk ---- */
@@ -281,6 +308,11 @@ void leftover_look(struct run *r, const struct model *seen, const char *theirs, 
 		if (sides & (1u << i))
 			look_at_side(r, seen, (enum side)i, theirs, out);
 	look_for_keys(r, seen, out);
+	struct str readers = {0};
+	leftover_readers(r, &readers);
+	if (readers.len)
+		strv_add(&out->beside, str_text(&readers));
+	str_fini(&readers);
 	(void)each_process(mark, tell, &t);
 	free(mark);
 }

@@ -17,6 +17,8 @@ struct leftover {
 /* theirs: application_name of the attempt whose rest this is; NULL: nothing is written down of it, and what runs is only told of. */
 void leftover_look(struct run *r, const struct model *seen, const char *theirs, struct leftover *out);
 void leftover_fini(struct leftover *l);
+/* Of a subscription that was made by hand: whose replication may end with its publications, as far as that can be seen. Appends; nothing: nobody's. */
+void leftover_readers(struct run *r, struct str *out);
 /*
  * Work, for when the operator has agreed: ends the sessions and the processes of this host that the attempt started, and that outlived it;
  * nobody else works on it. theirs: as above. ERR_CHILD: a process does not end.

@@ -115,7 +115,21 @@ writes() { ! refuses a; }
 ok 'rolled back: the source takes writes' until_true 15 writes
 tests/lab/load stop w >/dev/null
 ok 'every acknowledged write is there, once' tests/lab/load check w a shop
+# others read there: who reads one of these publications, as far as the server says it
+lab psql a shop -q -c "SELECT pg_create_logical_replication_slot('asleep', 'pgoutput')" -c 'CREATE PUBLICATION "of others" FOR TABLE forgotten' -o /dev/null
+lab psql b postgres -q -c 'CREATE DATABASE third'
+schema_to() { "$tools/pg_dump" -Oxs --no-publications --no-subscriptions "host=127.0.0.1 port=$(get a PORT) user=postgres dbname=shop passfile=$(get a PASSFILE)" 2>/dev/null | grep -v transaction_timeout | lab psql b "$1" -q -o /dev/null; }
+schema_to third
+also() { lab psql b third -q -c "CREATE SUBSCRIPTION $1 CONNECTION 'host=127.0.0.1 port=$(get a PORT) dbname=shop user=postgres password=$(get a PASSWORD)' PUBLICATION $2 WITH (copy_data = false)" 2>/dev/null; }
+also also_there '"second, ""one"' && also elsewhere '"of others"'
+runs() { [ "$(lab psql a shop -At -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'START_REPLICATION%' AND backend_type = 'walsender'")" -ge 2 ]; }
+until_true 20 runs
 ok 'finalize: asks, and names what was made by hand' exits 3 pgusher finalize hand
+ok 'finalize: and who else reads it' says hand 'the slot also_there (reads second, "one now)'
+ok 'finalize: and of whom that is not known' says hand 'the slot asleep (whether it reads one of them cannot be seen)'
+ok 'finalize: not who reads another one' bash -c "! grep -q 'the slot elsewhere' $WORK/hand.out"
+lab psql b third -q -c 'DROP SUBSCRIPTION also_there' -c 'DROP SUBSCRIPTION elsewhere' 2>/dev/null
+lab psql a shop -q -c "SELECT pg_drop_replication_slot('asleep')" -c 'DROP PUBLICATION "of others"' -o /dev/null
 ok 'finalize: all of it' says hand 'the slot by_hand and the publications by hand, second, "one.'
 ok 'finalized' exits 0 pgusher finalize hand --confirm shop
 ok 'finalized: nothing is left, nor the publications' nothing_left
