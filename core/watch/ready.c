@@ -56,7 +56,7 @@ static void of_ends(const struct watch_sample *s, const struct migration *m, str
 {
 	bool both = s->source_ok && s->target_ok;
 	const char *why = !s->sub_exists ? "the subscription is not on the target" : !s->enabled ? "the subscription is disabled" : !s->worker ? "no apply worker runs" :
-			  !s->slot_active ? "the worker has no connection to the source" : "";
+			  !s->slot_active ? "the worker has no connection to the source" : s->silent_s > WATCH_SILENT_S ? "nothing comes through the network to it" : "";
 
 	add(l, "ends", "both servers answer", both ? VERDICT_OK : VERDICT_BLOCK, "wait until both are there", "%s",
 	    both ? "yes" : !s->source_ok ? "the source does not" : "the target does not");

@@ -23,7 +23,6 @@
 #define DISK_BAD_S 600.0
 #define STILL_S 2.5
 #define HEARD_S 32.0
-#define SILENT_S 1.75  /* one sample a second: named within three */
 #define STATUS_S 10.0
 #define STUCK_S 30     /* a lock that is held for so long was forgotten */
 #define STILL_BYTES (1 << 20)
@@ -209,7 +208,7 @@ static void of_pace(const struct watch_sample *s, struct list *l)
 		stuck_end(s->stuck_pid, end, sizeof end);
 		(void)snprintf(todo, sizeof todo, "ask whoever it is to end the transaction, or end it on the target: %s", end);
 		add(l, "stuck", s->still_s > STUCK_S ? VERDICT_BLOCK : VERDICT_WARN, todo, "the target's worker waits for a lock, for %s: %s", fmt_secs(t, sizeof t, s->still_s), s->stuck);
-	} else if (s->source_ok && s->target_ok && s->worker && s->slot_active && s->silent_s > SILENT_S) {
+	} else if (s->source_ok && s->target_ok && s->worker && s->slot_active && s->silent_s > WATCH_SILENT_S) {
 		add(l, "network", s->silent_s > STUCK_S ? VERDICT_BLOCK : VERDICT_WARN, "look at the network between target and source, and at its firewalls: it goes on by itself when something comes through. "
 		    "When that lasts, both servers end the connection and try a new one (wal_receiver_timeout, wal_sender_timeout)",
 		    "nothing comes through the network from the source to the target, for %s: %s behind", fmt_secs(t, sizeof t, s->silent_s), fmt_bytes(b, sizeof b, (double)s->lag_bytes));

@@ -93,6 +93,7 @@ struct watch_alarm {
 };
 
 #define WATCH_ALARMS 12
+#define WATCH_SILENT_S 1.75 /* silent_s that is no accident any more; with one sample a second it is named within three */
 /* What is wrong, worst first. Returns how many of out were filled. */
 size_t watch_alarms(const struct watch_sample *s, struct watch_alarm out[WATCH_ALARMS]);
 /* There is a link whose tables can be compared each minute: the one that runs, after a cutover the reverse one. */

@@ -396,6 +396,8 @@ static void ready_or_not(void **state)
 	s = healthy();
 	strcpy(s.writer, "pid 7");
 	assert_int_equal(condition(&s, &m, "writers")->verdict, VERDICT_WARN);
+	s.silent_s = 2;
+	assert_int_equal(condition(&s, &m, "follows")->verdict, VERDICT_BLOCK);
 	strcpy(s.drift, "public.t (columns differ)");
 	assert_int_equal(condition(&s, &m, "same")->verdict, VERDICT_BLOCK);
 	strcpy(s.reverse_not, "wal_level is replica on the target");
