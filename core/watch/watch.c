@@ -579,6 +579,7 @@ void watch_take(struct watch *w, struct watch_sample *out)
 	stands_still(w, confirmed);
 	look_at_flow(w);
 	look_who_holds(w);
+	say_ends(w, err); /* one that broke since: the next sample begins with a new connection, which may take long */
 	s->at_us = clock_wall_us();
 	if (reverse)
 		watch_pace_add(&w->pace, s->at_us, back.current, back.confirmed, back.held, w->commits);
