@@ -1,12 +1,13 @@
 /*
  * load - writers with proof: what was acknowledged is known, so what a database must hold is known.
  *
- *   load run DIR [--clients N] [--rate TX/S] [--payload BYTES] [--stubborn]  until SIGTERM; then prints a report
+ *   load run DIR [--clients N] [--rate TX/S] [--payload BYTES] [--stubborn] [--also FILE]  until SIGTERM; then prints a report
  *   load check DIR CONNINFO [--prefix [--since EPOCH_US]]        0: right, 1: wrong, 2: cannot be read
  *   both: --schema NAME instead of lab_load, for loads beside each other
  *
  * DIR/conninfo is read at every connect: rewrite it and the writers move when they reconnect. They do so when a server refuses
  * them as read-only, as a pool does. --stubborn: they write in spite of default_transaction_read_only.
+ * --also FILE: lines "N SQL"; each N-th transaction of a client runs that SQL, too, with {c} for the client and {n} for the transaction.
  * DIR/acks gets a line "client seq kind epoch_us" per happening: S about to be sent, A acknowledged,
  * R found committed after a lost connection, X known not to have happened.
  * DIR/errors: "epoch_us text" for each error that a client saw.
@@ -33,7 +34,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CLIENTS = 64, MAX_PAYLOAD = 100000, MAX_SAID = 20 };
+enum { MAX_CLIENTS = 64, MAX_PAYLOAD = 100000, MAX_SAID = 20, MAX_ALSO = 64 };
+
+/* One line of the file that --also names. */
+struct also {
+	int64_t every;
+	char *sql;
+};
 
 struct client {
 	int id;
@@ -47,7 +54,9 @@ struct client {
 static struct {
 	const char *dir, *schema;
 	bool stubborn;
-	int clients, payload;
+	struct also also[MAX_ALSO];
+	int clients, payload, alsos;
+	size_t also_room; /* what all of it may take in one transaction */
 	double rate;
 	int acks_fd, errors_fd;
 	pthread_mutex_t lock; /* guards what follows */
@@ -270,10 +279,52 @@ static bool client_connect(struct client *c)
 	return settle(c);
 }
 
+static void also_read(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *line = NULL, *sql;
+	size_t cap = 0;
+
+	if (!f)
+		die("cannot read %s: %s", path, strerror(errno));
+	for (ssize_t n; (n = getline(&line, &cap, f)) > 0;) {
+		if (*line == '#' || *line == '\n')
+			continue;
+		int64_t every = strtoll(line, &sql, 10);
+		if (every < 1 || *sql != ' ' || g.alsos == MAX_ALSO)
+			die("%s: a line is a number, a blank and SQL, and there are %d at most: %s", path, MAX_ALSO, line);
+		g.also[g.alsos++] = (struct also){.every = every, .sql = strdup(sql)};
+		g.also_room += 8 * (size_t)n; /* {n} may become 20 digits */
+	}
+	free(line);
+	(void)fclose(f);
+}
+
+/* Appends what transaction n runs beside its own. */
+static size_t also_add(char *sql, size_t len, const struct client *c, int64_t n)
+{
+	for (int i = 0; i < g.alsos; i++) {
+		if (n % g.also[i].every != 0)
+			continue;
+		for (const char *s = g.also[i].sql; *s; s++) {
+			bool number = strncmp(s, "{n}", 3) == 0, client = strncmp(s, "{c}", 3) == 0;
+			if (number || client) {
+				len += (size_t)sprintf(sql + len, "%" PRId64, number ? n : (int64_t)c->id);
+				s += 2;
+			} else {
+				sql[len++] = *s;
+			}
+		}
+		sql[len++] = ';';
+	}
+	sql[len] = '\0';
+	return len;
+}
+
 /* The SQL of transaction n; returned memory is the caller's. */
 static char *transaction_sql(const struct client *c, int64_t n)
 {
-	static const size_t room = 2 * MAX_PAYLOAD + 2048;
+	const size_t room = 2 * MAX_PAYLOAD + 2048 + g.also_room;
 	char *sql = malloc(room), *body = malloc((size_t)g.payload + 1);
 
 	if (!sql || !body)
@@ -287,6 +338,7 @@ static char *transaction_sql(const struct client *c, int64_t n)
 	if (n % 5 == 0)
 		len += snprintf(sql + len, room - (size_t)len, "DELETE FROM %s.item WHERE client = %d AND seq = %" PRId64 ";",
 			g.schema, c->id, n - 4);
+	len = (int)also_add(sql, (size_t)len, c, n);
 	(void)snprintf(sql + len, room - (size_t)len,
 		"UPDATE %s.progress SET seq = %" PRId64 " WHERE client = %d AND seq = %" PRId64 "; COMMIT;", g.schema, n, c->id, n - 1);
 	free(body);
@@ -315,7 +367,7 @@ static bool results_read(struct client *c, bool *read_only)
 		PGresult *r = PQgetResult(c->conn);
 		if (!r)
 			break;
-		if (PQresultStatus(r) != PGRES_COMMAND_OK) {
+		if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK) {
 			const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 			failed = true;
 			*read_only |= state && strcmp(state, "25006") == 0;
@@ -599,7 +651,7 @@ int main(int argc, char **argv)
 	int64_t since_us = 0;
 
 	if (!check && !(argc >= 3 && strcmp(argv[1], "run") == 0))
-		die("usage: load run DIR [--clients N] [--rate TX/S] [--payload BYTES] | load check DIR CONNINFO [--prefix [--since US]] [--schema NAME]");
+		die("usage: load run DIR [--clients N] [--rate TX/S] [--payload BYTES] [--also FILE] | load check DIR CONNINFO [--prefix [--since US]] [--schema NAME]");
 	g.dir = argv[2];
 	for (int i = check ? 4 : 3; i < argc; i++) {
 		if (check && strcmp(argv[i], "--prefix") == 0)
@@ -610,6 +662,8 @@ int main(int argc, char **argv)
 			g.schema = argv[++i];
 		else if (!check && strcmp(argv[i], "--stubborn") == 0)
 			g.stubborn = true;
+		else if (!check && strcmp(argv[i], "--also") == 0 && argv[i + 1])
+			also_read(argv[++i]);
 		else if (!check && strcmp(argv[i], "--clients") == 0)
 			g.clients = (int)number(argv[++i], 1, MAX_CLIENTS);
 		else if (!check && strcmp(argv[i], "--rate") == 0)
