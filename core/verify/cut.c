@@ -46,7 +46,7 @@ static size_t add_ranges(struct item_list *l, size_t table, const struct read_si
 	for (int64_t k = 0; k < n; k++) {
 		bool last = k == n - 1;
 		int64_t share = last ? bytes - given : bytes / n;
-		(void)add(l, (struct item){.kind = ITEM_RANGE, .first = table, .n = 1, .from = size->blocks * k / n, .bytes = share,
+		(void)add(l, (struct item){.kind = ITEM_RANGE, .first = table, .n = 1, .from = size->blocks * k / n, .bytes = share, .filenode = size->filenode,
 					   .to = last ? READ_TO_END : size->blocks * (k + 1) / n});
 		given += share;
 		parts++;
@@ -59,7 +59,6 @@ void cut_items(struct item_list *out, const struct verify_set *v, const struct r
 	bool open = false; /* the last item is a batch that takes more */
 	int64_t batch_bytes = 0;
 
-	(void)add(out, (struct item){.kind = ITEM_SEQUENCES});
 	if (v->has_large_objects)
 		(void)add(out, (struct item){.kind = ITEM_LARGE_OBJECTS, .bytes = v->lo_bytes});
 	for (size_t i = 0; i < v->n_tables; i++) {

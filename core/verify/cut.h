@@ -6,12 +6,13 @@
  */
 #include "verify/read.h"
 
-enum item_kind { ITEM_SEQUENCES, ITEM_LARGE_OBJECTS, ITEM_TABLES, ITEM_RANGE };
+enum item_kind { ITEM_LARGE_OBJECTS, ITEM_TABLES, ITEM_RANGE };
 
 struct item {
 	enum item_kind kind;
 	size_t first, n;      /* tables of the set, by index */
 	int64_t from, to;     /* blocks of a range, see read_table_sql */
+	int64_t filenode;     /* a range: where the table's rows were when it was cut */
 	int64_t bytes;        /* of progress */
 };
 
@@ -20,7 +21,7 @@ struct item_list { struct item *v; size_t n, cap; };
 /* Tables larger than this are worth several ranges, each about as large. */
 int64_t cut_range_bytes(const struct verify_set *v, const struct read_size *sizes, int jobs);
 /*
- * Sequences first (they move on, and the dump reads them soon), then large objects, then tables, largest first. Tables larger than
+ * Large objects first, then tables, largest first. Tables larger than
  * range_bytes in ranges (0: none), small ones in batches. parts[i]: how many items table i is in; 0: not on this side.
  */
 void cut_items(struct item_list *out, const struct verify_set *v, const struct read_size *sizes, int64_t range_bytes, size_t *parts);

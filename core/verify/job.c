@@ -1,8 +1,7 @@
 /*
  * The pool of threads that reads one side. Worker 0 opens the transaction, exports its snapshot when none was given, and cuts
  * the work into items; the others join that snapshot. All of them stay in their transactions until the last item is done:
- * the snapshot lives as long, and so do the locks on tables that are read in ranges (a rewrite in between
- * would move rows from one range to another).
+ * the snapshot lives as long. Locks do not: nobody who wants to truncate or alter a table waits for more than the statement that reads it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +15,7 @@
 #include "verify/cut.h"
 
 #define MAX_JOBS 64
-#define RANGE_LOCK_MS 2000
+#define LOCKED_MS 10000 /* a table that somebody keeps locked for so long is not read */
 
 /* What the ranges of a table gave so far. */
 struct sum_so_far {
@@ -35,6 +34,7 @@ struct verify_job {
 
 	pthread_mutex_t lock; /* everything down to err */
 	pthread_cond_t moved;
+	int lock_ms;          /* half of the server's deadlock_timeout */
 	bool ready, stop;     /* items can be taken / nobody takes any more */
 	struct item_list items;
 	size_t next;
@@ -77,32 +77,6 @@ static void job_fail(struct verify_job *j, const struct err *err)
 
 /* ---- cutting the work ---- */
 
-/*
- * Tables read in ranges stay locked against a rewrite. Who may not lock, or would have to wait, reads whole tables.
- * Before 14 a range would read the whole table.
- */
-static bool lock_for_ranges(struct verify_job *j, struct session *s, const struct read_size *sizes, int64_t range_bytes)
-{
-	struct str sql = {0};
-	struct err ignored;
-	size_t n = 0;
-
-	str_addf(&sql, "SAVEPOINT ranges; SET LOCAL lock_timeout = %d; LOCK TABLE", RANGE_LOCK_MS);
-	for (size_t i = 0; i < j->set->n_tables; i++)
-		if (sizes[i].exists && sizes[i].blocks * sizes[i].block_bytes > range_bytes) {
-			str_add(&sql, n++ ? ", ONLY " : " ONLY ");
-			sql_qualified(&sql, j->set->tables[i].schema, j->set->tables[i].name);
-		}
-	str_add(&sql, " IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0");
-	bool ok = n > 0 && j->n_threads > 1 && session_version(s) >= 140000;
-	if (ok && session_run(s, str_text(&sql), &ignored) != ERR_OK) {
-		ok = false;
-		(void)session_run(s, "ROLLBACK TO SAVEPOINT ranges", &ignored); /* when this fails, the next statement says why */
-	}
-	str_fini(&sql);
-	return ok;
-}
-
 /* Tables of the set that this side has not are settled here. */
 static void note_missing(struct verify_job *j, size_t i)
 {
@@ -121,10 +95,9 @@ static enum err_code cut_work(struct verify_job *j, struct session *s, struct er
 	enum err_code rc = read_sizes(s, v, sizes, err);
 
 	if (rc == ERR_OK) {
-		int64_t range_bytes = cut_range_bytes(v, sizes, j->n_threads);
-		bool ranges = lock_for_ranges(j, s, sizes, range_bytes);
+		bool ranges = j->n_threads > 1 && session_version(s) >= 140000; /* before, a range would read the whole table */
 		(void)pthread_mutex_lock(&j->lock);
-		cut_items(&j->items, v, sizes, ranges ? range_bytes : 0, parts);
+		cut_items(&j->items, v, sizes, ranges ? cut_range_bytes(v, sizes, j->n_threads) : 0, parts);
 		for (size_t i = 0; i < v->n_tables; i++) {
 			j->sums[i].left = parts[i];
 			if (parts[i] == 0)
@@ -180,7 +153,9 @@ static bool ends_job(const struct verify_job *j, const struct session *s, enum e
 
 /*
  * Reads tables first .. first + n - 1 in one statement. ROLLBACK TO comes first: it clears what an error left, and lets
- * go of the locks of tables read before, so that 10,000 tables with their indexes do not fill the lock table.
+ * go of the locks of tables read before, so that 10,000 tables with their indexes do not fill the lock table. Somebody's TRUNCATE of
+ * several tables may wait for one that is locked here, and hold the next one: the wait ends before the server would call that a deadlock,
+ * and perhaps fail theirs.
  */
 static enum err_code read_tables(struct worker *w, const struct item *it, size_t first, size_t n, struct err *err)
 {
@@ -189,7 +164,7 @@ static enum err_code read_tables(struct worker *w, const struct item *it, size_t
 	struct str sql = {0};
 	PGresult *r;
 
-	str_add(&sql, "ROLLBACK TO SAVEPOINT item; ");
+	str_addf(&sql, "ROLLBACK TO SAVEPOINT item; SET LOCAL lock_timeout = %d; ", j->lock_ms);
 	for (size_t i = first; i < first + n; i++) {
 		str_add(&sql, i > first ? " UNION ALL " : "");
 		read_table_sql(&sql, &j->set->tables[i], i, it->from, it->to);
@@ -198,6 +173,10 @@ static enum err_code read_tables(struct worker *w, const struct item *it, size_t
 	str_fini(&sql);
 	if (rc != ERR_OK)
 		return rc;
+	if (it->kind == ITEM_RANGE && cell_i64(r, 0, 3) != it->filenode) {
+		PQclear(r);
+		return err_set(err, ERR_SQL, "truncated or rewritten since the snapshot");
+	}
 	int64_t us = (clock_mono_us() - start) / (int64_t)n;
 	(void)pthread_mutex_lock(&j->lock);
 	for (int row = 0; row < PQntuples(r); row++) {
@@ -218,11 +197,28 @@ static void tables_failed(struct verify_job *j, size_t first, size_t n, const st
 	(void)pthread_mutex_unlock(&j->lock);
 }
 
+static bool is_locked(enum err_code rc, const struct err *err)
+{
+	return rc == ERR_SQL && strcmp(err->sqlstate, "55P03") == 0;
+}
+
+/* By itself, and as often as somebody keeps it locked. */
+static enum err_code read_table(struct worker *w, const struct item *it, size_t i, struct err *err)
+{
+	int64_t end_us = clock_deadline(LOCKED_MS);
+	enum err_code rc;
+
+	do
+		rc = read_tables(w, it, i, 1, err);
+	while (is_locked(rc, err) && clock_poll_ms(end_us) > 0 && !cancel_raised(&w->job->cancel));
+	return rc;
+}
+
 /* One bad table fails its whole batch: then each is read by itself. */
 static enum err_code run_tables(struct worker *w, const struct item *it, struct err *err)
 {
 	struct verify_job *j = w->job;
-	enum err_code rc = read_tables(w, it, it->first, it->n, err);
+	enum err_code rc = it->n == 1 ? read_table(w, it, it->first, err) : read_tables(w, it, it->first, it->n, err);
 
 	if (rc == ERR_OK)
 		return ERR_OK;
@@ -231,7 +227,7 @@ static enum err_code run_tables(struct worker *w, const struct item *it, struct 
 		return rc;
 	}
 	for (size_t i = it->first; i < it->first + it->n; i++) {
-		rc = read_tables(w, it, i, 1, err);
+		rc = read_table(w, it, i, err);
 		if (rc == ERR_OK)
 			continue;
 		bool over = ends_job(j, w->session, rc);
@@ -242,20 +238,27 @@ static enum err_code run_tables(struct worker *w, const struct item *it, struct 
 	return ERR_OK;
 }
 
+/* Outside of the transaction, see read_sequences. In somebody's way it lets go, as with tables. */
 static enum err_code run_sequences(struct worker *w, struct err *err)
 {
+	int64_t end_us = clock_deadline(LOCKED_MS);
 	struct verify_set *v = w->job->set;
 	enum side side = w->job->side;
 	struct verify_seq *list;
 	size_t n;
 
-	enum err_code rc = session_run(w->session, "ROLLBACK TO SAVEPOINT item", err);
-	rc = rc == ERR_OK ? read_sequences(w->session, v, side, &list, &n, err) : rc;
+	char *limit = xasprintf("SET lock_timeout = %d", w->job->lock_ms);
+	enum err_code rc = session_run(w->session, limit, err);
+	free(limit);
+	if (rc == ERR_OK)
+		do
+			rc = read_sequences(w->session, v, side, &list, &n, err);
+		while (is_locked(rc, err) && clock_poll_ms(end_us) > 0 && !cancel_raised(&w->job->cancel));
 	if (rc == ERR_OK)
 		read_merge_sequences(v, side, list, n);
 	else
 		v->seq_err[side] = *err;
-	return rc;
+	return rc == ERR_OK || !ends_job(w->job, w->session, rc) ? session_run(w->session, "SET lock_timeout = 0", err) : rc;
 }
 
 static enum err_code run_large_objects(struct worker *w, struct err *err)
@@ -275,9 +278,6 @@ static enum err_code run_large_objects(struct worker *w, struct err *err)
 static enum err_code run_item(struct worker *w, const struct item *it, struct err *err)
 {
 	switch (it->kind) {
-	case ITEM_SEQUENCES:
-		atomic_store(&w->job->current, "sequences");
-		return run_sequences(w, err);
 	case ITEM_LARGE_OBJECTS:
 		atomic_store(&w->job->current, "large objects");
 		return run_large_objects(w, err);
@@ -309,6 +309,18 @@ static enum err_code worker_open(struct worker *w, struct err *err)
 	return session_open(&w->session, j->ep, &opt, &j->cancel, err);
 }
 
+static enum err_code ask_patience(struct verify_job *j, struct session *s, struct err *err)
+{
+	char *half;
+	enum err_code rc = session_value(s, "SELECT greatest(setting::int / 2, 1) FROM pg_settings WHERE name = 'deadlock_timeout'", &half, err);
+
+	if (rc != ERR_OK)
+		return rc;
+	j->lock_ms = atoi(half); /* nobody else reads it before we are ready */
+	free(half);
+	return ERR_OK;
+}
+
 /* Worker 0: snapshot, items; then the others may go. */
 static enum err_code lead(struct worker *w, struct err *err)
 {
@@ -316,6 +328,11 @@ static enum err_code lead(struct worker *w, struct err *err)
 	char *exported = NULL;
 	enum err_code rc = worker_open(w, err);
 
+	if (rc == ERR_OK)
+		rc = ask_patience(j, w->session, err);
+	atomic_store(&j->current, "sequences"); /* first: they move on, and the dump reads them soon */
+	if (rc == ERR_OK)
+		rc = run_sequences(w, err);
 	if (rc == ERR_OK)
 		rc = read_begin(w->session, j->snapshot, j->set->old_floats, err);
 	if (rc == ERR_OK && !j->snapshot)
@@ -356,7 +373,7 @@ static enum err_code follow(struct worker *w, bool *useless, struct err *err)
 	return rc == ERR_OK ? session_run(w->session, "SAVEPOINT item", err) : rc;
 }
 
-/* Waits until nobody reads any more: our transaction holds the snapshot and the locks. */
+/* Waits until nobody reads any more: our transaction holds the snapshot. */
 static void wait_for_others(struct verify_job *j)
 {
 	(void)pthread_mutex_lock(&j->lock);

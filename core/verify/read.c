@@ -82,7 +82,7 @@ enum err_code read_sizes(struct session *s, const struct verify_set *v, struct r
 	str_addc(&names, '}');
 	const char *params[] = {str_text(&schemas), str_text(&names)};
 	enum err_code rc = session_exec(s,
-		"SELECT c.oid IS NOT NULL, coalesce(pg_relation_size(c.oid), 0), current_setting('block_size')::int8 "
+		"SELECT c.oid IS NOT NULL, coalesce(pg_relation_size(c.oid), 0), current_setting('block_size')::int8, coalesce(pg_relation_filenode(c.oid), 0) "
 		"FROM unnest($1::text[], $2::text[]) WITH ORDINALITY u (schema, name, i) "
 		"LEFT JOIN pg_namespace n ON n.nspname = u.schema::name "
 		"LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = u.name::name ORDER BY u.i",
@@ -93,7 +93,7 @@ enum err_code read_sizes(struct session *s, const struct verify_set *v, struct r
 		return rc;
 	for (int i = 0; i < PQntuples(r) && (size_t)i < v->n_tables; i++) {
 		int64_t block = cell_i64(r, i, 2);
-		sizes[i] = (struct read_size){.exists = cell_bool(r, i, 0), .block_bytes = block,
+		sizes[i] = (struct read_size){.exists = cell_bool(r, i, 0), .block_bytes = block, .filenode = cell_i64(r, i, 3),
 					      .blocks = cell_i64(r, i, 1) / (block > 0 ? block : 8192)};
 	}
 	PQclear(r);
@@ -112,8 +112,17 @@ void read_rows_of(struct str *sql, const struct verify_table *t)
 
 void read_table_sql(struct str *sql, const struct verify_table *t, size_t number, int64_t from, int64_t to)
 {
-	str_addf(sql, "SELECT %zu, count(*), %s%s%s FROM ", number, t->expr ? "coalesce(sum(" : "NULL::numeric",
+	str_addf(sql, "SELECT %zu, count(*), %s%s%s", number, t->expr ? "coalesce(sum(" : "NULL::numeric",
 		 t->expr ? t->expr : "", t->expr ? "), 0)" : "");
+	if (to > from) {
+		struct str name = {0};
+		sql_qualified(&name, t->schema, t->name);
+		str_add(sql, ", pg_relation_filenode(");
+		sql_literal(sql, str_text(&name));
+		str_add(sql, "::regclass)");
+		str_fini(&name);
+	}
+	str_add(sql, " FROM ");
 	read_rows_of(sql, t);
 	if (to <= from)
 		return;

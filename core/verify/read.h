@@ -17,7 +17,7 @@ enum err_code read_begin(struct session *s, const char *snapshot, bool old_float
 /* ERR_SQL when this server's hash functions give other values than elsewhere. Nothing to ask on 10. */
 enum err_code read_probe(struct session *s, struct err *err);
 
-struct read_size { bool exists; int64_t blocks, block_bytes; };
+struct read_size { bool exists; int64_t blocks, block_bytes, filenode; };
 /* Of all tables of the set as this side has them, in one statement; sizes has n_tables entries. */
 enum err_code read_sizes(struct session *s, const struct verify_set *v, struct read_size *sizes, struct err *err);
 
@@ -25,12 +25,17 @@ enum err_code read_sizes(struct session *s, const struct verify_set *v, struct r
 void read_rows_of(struct str *sql, const struct verify_table *t);
 /*
  * Appends the SELECT that gives (number, count, sum) of one table; sum is NULL when only counted. Of the blocks from up to
- * before to, when to > from; to = READ_TO_END leaves the end open.
+ * before to, when to > from; to = READ_TO_END leaves the end open, and a fourth column has the table's filenode: another one than when the
+ * ranges were cut means that it was truncated or rewritten, and its rows are in other blocks, or gone.
  */
 #define READ_TO_END INT64_MAX
 void read_table_sql(struct str *sql, const struct verify_table *t, size_t number, int64_t from, int64_t to);
 
-/* All sequences that the set wants, by schema and name; *out and its texts are the caller's. value[side] and known[side] are set. */
+/*
+ * All sequences that the set wants, by schema and name; in no transaction: until the end of one pg_sequence_last_value keeps a lock on each
+ * that it looked at, on which somebody's TRUNCATE ... RESTART IDENTITY waits. *out and its texts are the
+ * caller's. value[side] and known[side] are set.
+ */
 enum err_code read_sequences(struct session *s, const struct verify_set *v, enum side side, struct verify_seq **out,
 			     size_t *n, struct err *err);
 /* Puts one side's list into the set, under its lock. Takes list over. */
