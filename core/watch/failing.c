@@ -1,11 +1,13 @@
 #include "watch/failing.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "watch/ends.h"
+#include "watch/logformat.h"
 #include "watch/serverlog.h"
 
 #define RESTARTS_US INT64_C(20000000)
@@ -39,11 +41,14 @@ static void look_for_table(struct session *target, const char *origin, struct se
 	static const char sql[] = "SELECT n.nspname || '.' || t.relname FROM pg_subscription_rel r JOIN pg_index i ON i.indrelid = r.srrelid JOIN pg_class c ON c.oid = i.indexrelid"
 		" JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace WHERE 'pg_' || r.srsubid = $1"
 		" AND position(' \"' || c.relname || '\"' IN $2) > 0";
-	const char *params[] = {origin, words->message};
+	char *plain = logformat_plain_quotes(words->message);
+	const char *params[] = {origin, plain};
 	struct err err;
 	PGresult *r;
 
-	if (!words->detail[0] || session_exec(target, sql, 2, params, ENDS_ASK_MS, &r, &err) != ERR_OK)
+	enum err_code rc = words->detail[0] ? session_exec(target, sql, 2, params, ENDS_ASK_MS, &r, &err) : ERR_SQL;
+	free(plain);
+	if (rc != ERR_OK)
 		return;
 	if (PQntuples(r) == 1)
 		keep(words->relation, sizeof words->relation, cell(r, 0, 0));

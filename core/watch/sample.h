@@ -24,7 +24,7 @@ struct watch_sample {
 	char said[240], said_detail[240];       /* why the worker fails, in the server's own words (serverlog.h); "": nothing is wrong, or not known */
 	char said_relation[140], said_lsn[24];
 	char said_look[300], said_remove[300];  /* the row in the way, and without it; "" */
-	char log_where[240];                    /* where the server's words are; "" while nothing is wrong */
+	char log_where[320];                    /* where the server's words are; "" while nothing is wrong */
 	int64_t target_version;                 /* 160014 */
 	int64_t restarts;                       /* of the apply worker within the last 20 s, seen by this watcher */
 	int64_t replaced;                       /* 1: a moment ago it ended and was started anew, so fast that no sample was without one */

@@ -178,11 +178,17 @@ static void no_file(const PGresult *r, struct server_words *out)
 			       *cell(r, 0, 2) ? cell(r, 0, 2) : "log_directory");
 }
 
+/* English is what the server's own messages are in when it knows no other language. */
+static bool is_foreign(const char *lc_messages)
+{
+	return *lc_messages && !str_starts(lc_messages, "en") && !str_starts(lc_messages, "C.") && !str_eq(lc_messages, "C") && !str_eq(lc_messages, "POSIX");
+}
+
 enum err_code serverlog_look(struct session *s, const char *origin, const char *subscription, struct server_words *out, struct err *err)
 {
 	static const char settings[] = "SELECT (SELECT setting FROM pg_settings WHERE name = 'logging_collector'), (SELECT setting FROM pg_settings WHERE name = 'log_destination'),"
 		" (SELECT CASE WHEN l.setting LIKE '/%' THEN l.setting ELSE coalesce(d.setting || '/', '') || l.setting END FROM pg_settings l LEFT JOIN pg_settings d ON d.name = 'data_directory'"
-		"  WHERE l.name = 'log_directory')";
+		"  WHERE l.name = 'log_directory'), current_setting('lc_messages'), (SELECT count(*) FROM pg_subscription)";
 	static const char tail[] = "SELECT $1 || '/' || f.name, pg_read_binary_file($1 || '/' || f.name, greatest(0, f.size - $2::bigint), $2::bigint) FROM pg_ls_logdir() f"
 		" WHERE coalesce(substring(f.name FROM '\\.(csv|json)$'), '') = $3 ORDER BY f.modification DESC, f.name DESC LIMIT 1";
 	PGresult *set, *r;
@@ -198,10 +204,14 @@ enum err_code serverlog_look(struct session *s, const char *origin, const char *
 		rc = session_exec(s, tail, 3, params, ASK_MS, &r, err);
 		if (rc == ERR_OK && PQntuples(r) > 0) {
 			char *text = unhex(cell(r, 0, 1));
-			char *lines = *kind == 'j' ? logformat_from_json(text) : *kind == 'c' ? logformat_from_csv(text) : xstrdup(text);
-			(void)serverlog_find(lines, origin, subscription, out);
+			bool foreign = is_foreign(cell(set, 0, 3));
+			enum logformat_tongue tongue = !foreign ? LOGFORMAT_ENGLISH : cell_i64(set, 0, 4) == 1 ? LOGFORMAT_FOREIGN_ONE : LOGFORMAT_FOREIGN;
+			char *lines = *kind == 'j' ? logformat_from_json(text, tongue) : *kind == 'c' ? logformat_from_csv(text, tongue) : xstrdup(text);
+			bool found = serverlog_find(lines, origin, subscription, out);
 			free(lines);
-			(void)snprintf(out->where, sizeof out->where, "%.200s on the target's host", cell(r, 0, 0));
+			int n = snprintf(out->where, sizeof out->where, "%.160s on the target's host", cell(r, 0, 0));
+			if (foreign && !found)
+				(void)snprintf(out->where + n, sizeof out->where - (size_t)n, " (not in English, lc_messages is %.40s: pgusher understands that in csvlog and jsonlog, from 13 on)", cell(set, 0, 3));
 			free(text);
 		}
 		if (rc == ERR_OK)
@@ -210,6 +220,19 @@ enum err_code serverlog_look(struct session *s, const char *origin, const char *
 	free(dir);
 	PQclear(set);
 	return rc == ERR_SQL || rc == ERR_TIMEOUT ? ERR_OK : rc;
+}
+
+/* "»(id)=(5000)«" in another language: only what can be read in one way. */
+static void key_of(const char *detail, char *column, size_t column_cap, char *value, size_t value_cap)
+{
+	const char *mid = strstr(detail, ")=("), *from = mid, *to = mid ? strchr(mid + 3, ')') : NULL;
+
+	while (from && from > detail && from[-1] != '(')
+		from--;
+	if (!to || from == detail || strpbrk(to + 1, "()"))
+		return;
+	(void)snprintf(column, column_cap, "%.*s", (int)(mid - from), from);
+	(void)snprintf(value, value_cap, "%.*s", (int)(to - mid - 3), mid + 3);
 }
 
 void serverlog_row(const struct server_words *w, const char *verb, char *out, size_t cap)
@@ -221,6 +244,8 @@ void serverlog_row(const struct server_words *w, const char *verb, char *out, si
 	out[0] = '\0';
 	between(w->detail, "Key (", after_column, column, sizeof column);
 	between(w->detail, ")=(", after_value, value, sizeof value);
+	if (!column[0])
+		key_of(w->detail, column, sizeof column, value, sizeof value);
 	if (!dot || !column[0] || strchr(column, ',') || strchr(column, '(') || (size_t)(dot - w->relation) >= sizeof schema)
 		return;
 	(void)snprintf(schema, sizeof schema, "%.*s", (int)(dot - w->relation), w->relation);

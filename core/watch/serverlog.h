@@ -17,7 +17,7 @@ struct server_words {
 	char detail[240];   /* "Key (id)=(5000) already exists." */
 	char relation[140]; /* public.kept; "" when the server does not say */
 	char lsn[24];       /* end of the transaction that cannot be applied, for SKIP; "" before 15 */
-	char where[240];    /* the file; or where it may be, and why it is not read from here */
+	char where[320];    /* the file; or where it may be, and why it is not read from here */
 };
 
 /*

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The apply worker's own words from a target that logs in csvlog or jsonlog; the ordinary form is seen by watch.sh.
+# The apply worker's own words from a target that logs in csvlog or jsonlog; the ordinary form is seen by watch.sh. And from one that speaks German.
 METHOD=subscription
 . "$(dirname "$0")/../flows/common.sh"
 up a 14
@@ -49,5 +49,35 @@ for form in csv json; do
 	in_the_way b ${form}log "\\.$form"
 	not_there b ${form}log "\\.$form"
 done
+watched
+
+# ---- in another language: Debian's server has its messages, the others have English alone
+if ! { [ "$(server_bindir 15)" = /usr/lib/postgresql/15/bin ] && [ -e /usr/share/locale/de/LC_MESSAGES/postgres-15.mo ] &&
+	localedef -i de_DE -f UTF-8 "$WORK/de_DE.UTF-8" 2>"$WORK/up.err"; }; then
+	echo "skip another language: no German PostgreSQL 15 or locale here: $(head -n 1 "$WORK/up.err")"
+	exit $bad
+fi
+LOCPATH=$WORK up d 15 wal_retrieve_retry_interval=500 lc_messages=de_DE.UTF-8 logging_collector=on log_destination=csvlog
+ini d a shop d shop '[ui]' 'refresh = 200'
+sed -i "s/^name = .*/name = to_d/" "$WORK/d.ini"
+ok 'd: runs' exits 0 pgusher run d --yes
+watching d
+for form in csv json; do
+	on d "ALTER SYSTEM SET log_destination = ${form}log" && on d 'SELECT pg_reload_conf()' >/dev/null
+	key=$((key + 1))
+	on d "INSERT INTO t VALUES ($key, 'mine')"
+	source_sql "INSERT INTO t VALUES ($key, 'theirs')"
+	ok "d, ${form}log: its words, the table" shows d 30 "\"log_where\":\"/[^\"]*\\.$form on the target.*it fails on public.t: doppelter Schlüsselwert.*Schlüssel »\(id\)=\($key\)« existiert bereits"
+	ok "d, ${form}log: the row" now d "\"said_remove\":\"DELETE FROM \\\\\"public\\\\\".\\\\\"t\\\\\" WHERE id = '$key'"
+	ok "d, ${form}log: the position to skip" now d '"said_lsn":"[0-9A-F]+/[0-9A-F]+"'
+	on d "DELETE FROM t WHERE id = $key"
+	goes_on d ${form}log
+	not_there d ${form}log "\\.$form"
+done
+on d "ALTER SYSTEM SET log_destination = stderr" && on d 'SELECT pg_reload_conf()' >/dev/null
+key=$((key + 1))
+on d "INSERT INTO t VALUES ($key, 'mine')"
+source_sql "INSERT INTO t VALUES ($key, 'theirs')"
+ok 'd, stderr: it is said that it is not understood' shows d 30 'no apply worker.*not in English, lc_messages is de_DE.UTF-8: pgusher understands that in csvlog'
 watched
 exit $bad

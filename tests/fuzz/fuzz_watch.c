@@ -61,9 +61,9 @@ static void log_of(const char *text)
 }
 
 /* Whatever is in it, each line is of a process, or goes on with the one before. */
-static void other_log(char *(*lines_of)(const char *text), const char *text)
+static void other_log(char *(*lines_of)(const char *text, enum logformat_tongue tongue), const char *text, enum logformat_tongue tongue)
 {
-	char *lines = lines_of(text);
+	char *lines = lines_of(text, tongue);
 
 	for (const char *p = lines; *p; p += strcspn(p, "\n"), p += *p == '\n')
 		if ((*p != '[' || p[1] == ']') && (*p != '\t' || p == lines))
@@ -108,8 +108,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 	sample(text);
 	log_of(text);
-	other_log(logformat_from_csv, text);
-	other_log(logformat_from_json, text);
+	for (int i = 0; i < 2; i++) {
+		other_log(logformat_from_csv, text, i ? LOGFORMAT_FOREIGN_ONE : LOGFORMAT_ENGLISH);
+		other_log(logformat_from_json, text, i ? LOGFORMAT_FOREIGN_ONE : LOGFORMAT_ENGLISH);
+	}
 	disk(text);
 	(void)guard_fork(text, 1);
 	guard(data, size);

@@ -585,7 +585,7 @@ static void what_other_logs_say(void **state)
 	struct server_words w = {0};
 
 	(void)state;
-	char *lines = logformat_from_csv(csv);
+	char *lines = logformat_from_csv(csv, LOGFORMAT_ENGLISH);
 	assert_true(serverlog_find(lines, "pg_16393", "mine", &w));
 	assert_string_equal(w.message, "duplicate key value violates unique constraint \"we,\"ird_pkey\"");
 	assert_string_equal(w.detail, "Key (id)=(a, 2026-11-26 22:36:21.162 UTC,b) already exists.");
@@ -594,16 +594,54 @@ static void what_other_logs_say(void **state)
 	assert_null(strstr(lines, "half of"));
 	free(lines);
 	w = (struct server_words){0};
-	lines = logformat_from_json(json);
+	lines = logformat_from_json(json, LOGFORMAT_ENGLISH);
 	assert_true(serverlog_find(lines, "pg_16393", "mine", &w));
 	assert_string_equal(w.message, "conflict detected on relation \"public.t\": conflict=insert_exists");
 	assert_string_equal(w.lsn, "0/17E7038");
 	assert_non_null(strstr(w.detail, "Key (id)=(f?r); existing"));
 	assert_null(strstr(lines, "half"));
 	free(lines);
-	lines = logformat_from_csv("");
+	lines = logformat_from_csv("", LOGFORMAT_ENGLISH);
 	assert_string_equal(lines, "");
 	free(lines);
+}
+
+/* As a German server of 15 wrote them: no word is English but the kind of process. */
+static void what_a_foreign_log_says(void **state)
+{
+	static const char csv[] =
+		"2026-11-27 03:12:11.000 CET,,,11,,6b08b465.3b81,2,,2026-11-27 03:12:10 CET,4/0,0,FEHLER,23505,\"doppelter Schlüsselwert verletzt Unique-Constraint »t_pkey«\",\"Schlüssel »(id)=(2006)« existiert bereits.\",,,,"
+		"\"Verarbeiten empfangener Daten für Replication-Origin »pg_16393« bei Nachrichtentyp »INSERT« für Replikationszielrelation »public.t« in Transaktion 757, beendet bei 0/1793020\",,,,\"\",\"logical replication worker\",,0\n"
+		"2026-11-27 03:12:12.000 CET,,,9,,6b08b454.2949,12,,2026-11-27 03:12:04 CET,,0,LOG,00000,\"Background-Worker »logical replication worker« (PID 11) beendete mit Status 1\",,,,,,,,,\"\",\"postmaster\",,0\n",
+		bare[] = "2026-11-27 03:12:11.000 CET,,,12,,6b08b465.3b81,2,,2026-11-27 03:12:10 CET,4/0,0,FEHLER,08006,\"konnte nicht mit dem Publikationsserver verbinden\",,,,,,,,,\"\",\"logical replication worker\",,0\n",
+		other[] = "2026-11-27 03:12:11.000 CET,\"app\",\"shop\",13,,6b08b465.3b81,2,,2026-11-27 03:12:10 CET,4/0,0,FEHLER,23505,\"doppelter Schlüsselwert\",,,,,,,,,\"\",\"client backend\",,0\n";
+	struct server_words w = {0};
+	char sql[200];
+
+	(void)state;
+	char *lines = logformat_from_csv(csv, LOGFORMAT_FOREIGN);
+	assert_true(serverlog_find(lines, "pg_16393", "mine", &w));
+	assert_string_equal(w.message, "doppelter Schlüsselwert verletzt Unique-Constraint »t_pkey«");
+	assert_string_equal(w.relation, "public.t");
+	assert_string_equal(w.lsn, "0/1793020");
+	serverlog_row(&w, "DELETE FROM", sql, sizeof sql);
+	assert_string_equal(sql, "DELETE FROM \"public\".\"t\" WHERE id = '2006'");
+	assert_false(serverlog_find(lines, "pg_1639", "other", &w));
+	free(lines);
+	for (int one = 0; one < 2; one++) { /* whose it is says nobody, unless there is but one */
+		lines = logformat_from_csv(bare, one ? LOGFORMAT_FOREIGN_ONE : LOGFORMAT_FOREIGN);
+		assert_int_equal(serverlog_find(lines, "pg_16393", "mine", &w), one);
+		free(lines);
+	}
+	lines = logformat_from_csv(other, LOGFORMAT_FOREIGN_ONE);
+	assert_false(serverlog_find(lines, "pg_16393", "mine", &w));
+	free(lines);
+	lines = logformat_plain_quotes("a « t » b »u« „v“ \"w\"");
+	assert_string_equal(lines, "a \"t\" b \"u\" \"v\" \"w\"");
+	free(lines);
+	w = (struct server_words){.relation = "public.t", .detail = "Schlüssel »(id)=(1)«; lokale Zeile (1, x)"};
+	serverlog_row(&w, "SELECT", sql, sizeof sql);
+	assert_string_equal(sql, ""); /* it could be read in two ways */
 }
 
 /* Once when it begins; again only after it was quiet for a while; a worse one is news. */
@@ -635,7 +673,7 @@ static void rings_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rings_once), cmocka_unit_test(what_the_log_says), cmocka_unit_test(what_other_logs_say), cmocka_unit_test(ready_or_not),
+		cmocka_unit_test(rings_once), cmocka_unit_test(what_the_log_says), cmocka_unit_test(what_other_logs_say), cmocka_unit_test(what_a_foreign_log_says), cmocka_unit_test(ready_or_not),
 		cmocka_unit_test(how_long_it_was_near), cmocka_unit_test(what_was_confirmed), cmocka_unit_test(after_a_failover), cmocka_unit_test(falling_back),
 		cmocka_unit_test(where_a_timeline_ends),
 		cmocka_unit_test(lag_is_the_age_of_what_is_confirmed), cmocka_unit_test(little_is_known_at_first),
