@@ -1,5 +1,6 @@
 #include "host/waldisk.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +107,8 @@ static const char *ssh_of(const struct waldisk *d)
 	return str_empty(d->m->end[SIDE_SOURCE].ssh) ? NULL : d->m->end[SIDE_SOURCE].ssh;
 }
 
-static void not_known(struct waldisk *d, const char *why)
+/* sudo: "", or what the command to be named begins with. */
+static void not_known(struct waldisk *d, const char *why, const char *sudo)
 {
 	const char *dir = *d->place.dir ? d->place.dir : "DATA_DIRECTORY";
 
@@ -115,11 +117,17 @@ static void not_known(struct waldisk *d, const char *why)
 	if (d->own_command)
 		(void)snprintf(d->last.where, sizeof d->last.where, "the command in [source] wal_disk %s", why);
 	else
-		(void)snprintf(d->last.where, sizeof d->last.where, "%.160s. To make it known, name a command: [source] wal_disk = ssh LOGIN@ITS_HOST df -P %.140s/pg_wal", why, dir);
+		(void)snprintf(d->last.where, sizeof d->last.where, "%.160s. To make it known, name a command: [source] wal_disk = ssh LOGIN@ITS_HOST %sdf -P %.140s/pg_wal", why, sudo, dir);
 }
 
-/* proven: the file that is written now was there; else the folder of the data says it, which a link from pg_wal would lead away from. */
-static void known(struct waldisk *d, int64_t free_bytes, bool proven)
+/* The folder of the data was seen, but not the file that is written now: pg_wal may be a link to another disk, and only who may look into it knows. */
+static void not_into(struct waldisk *d)
+{
+	not_known(d, ssh_of(d) ? "the ssh login may not look into the source's data folder, where pg_wal may be a link to another disk" :
+		  "our user may not look into the source's data folder, where pg_wal may be a link to another disk", "sudo ");
+}
+
+static void known(struct waldisk *d, int64_t free_bytes)
 {
 	const char *ssh = ssh_of(d);
 
@@ -128,7 +136,7 @@ static void known(struct waldisk *d, int64_t free_bytes, bool proven)
 	if (d->own_command)
 		(void)snprintf(d->last.where, sizeof d->last.where, "by the command in [source] wal_disk");
 	else
-		(void)snprintf(d->last.where, sizeof d->last.where, "%.200s%s%s%.60s", d->place.dir, proven ? "/pg_wal" : " (pg_wal itself may not be looked into)", ssh ? ", by ssh " : ", on this host", ssh ? ssh : "");
+		(void)snprintf(d->last.where, sizeof d->last.where, "%.200s/pg_wal%s%.60s", d->place.dir, ssh ? ", by ssh " : ", on this host", ssh ? ssh : "");
 }
 
 static char *wal_file(const struct wal_place *p)
@@ -140,12 +148,13 @@ static void look_here(struct waldisk *d)
 {
 	char *file = wal_file(&d->place);
 	struct statvfs v;
-	bool proven = statvfs(file, &v) == 0;
 
-	if (proven || statvfs(d->place.dir, &v) == 0)
-		known(d, bytes_of(v.f_bavail, v.f_frsize), proven);
+	if (statvfs(file, &v) == 0)
+		known(d, bytes_of(v.f_bavail, v.f_frsize));
+	else if (errno == EACCES)
+		not_into(d);
 	else
-		not_known(d, "the source is on this host, but its folder is not to be seen from here (a container, or a user that may not look)");
+		not_known(d, "the source is on this host, but its folder is not to be seen from here (a container?)", "");
 	free(file);
 }
 
@@ -155,7 +164,7 @@ static void start(struct waldisk *d, const struct strv *argv)
 
 	d->end_us = clock_deadline(LOOK_MS);
 	if (background_start(&d->df, argv, &err) != ERR_OK)
-		not_known(d, err.msg);
+		not_known(d, err.msg, "");
 }
 
 static void look_by_ssh(struct waldisk *d)
@@ -182,9 +191,9 @@ void waldisk_ask(struct waldisk *d, const struct wal_place *place)
 	if (d->own_command)
 		start(d, &d->m->wal_disk);
 	else if (!place->same_host || (!place->here && !ssh_of(d)))
-		not_known(d, ssh_of(d) ? "the ssh host is not the one that the source runs on" : "the source runs on another host");
+		not_known(d, ssh_of(d) ? "the ssh host is not the one that the source runs on" : "the source runs on another host", "");
 	else if (*place->dir != '/' || !*place->file)
-		not_known(d, "our role may not see the source's data_directory (pg_monitor may)");
+		not_known(d, "our role may not see the source's data_directory (pg_monitor may)", "");
 	else if (ssh_of(d))
 		look_by_ssh(d);
 	else
@@ -198,12 +207,14 @@ static void judge(struct waldisk *d)
 	char *said = background_said(d->df, &from), why[200];
 	int64_t free_bytes = waldisk_parse(said, &rows);
 
-	if (free_bytes >= 0) {
-		known(d, free_bytes, rows > 1);
+	if (free_bytes >= 0 && (d->own_command || rows > 1)) {
+		known(d, free_bytes);
+	} else if (free_bytes >= 0) {
+		not_into(d);
 	} else {
 		size_t len = strcspn(said, "\r\n");
 		(void)snprintf(why, sizeof why, "%ssays nothing of a disk (status %d)%s%.*s", d->own_command ? "" : "df by ssh ", background_status(d->df), len ? ": " : "", len < 120 ? (int)len : 120, said);
-		not_known(d, why);
+		not_known(d, why, "");
 	}
 	free(said);
 }
@@ -213,7 +224,7 @@ bool waldisk_take(struct waldisk *d, struct waldisk_reading *out)
 	if (d->df && !background_alive(d->df))
 		judge(d);
 	else if (d->df && clock_mono_us() > d->end_us)
-		not_known(d, d->own_command ? "does not answer in time" : "df by ssh does not answer in time");
+		not_known(d, d->own_command ? "does not answer in time" : "df by ssh does not answer in time", "");
 	if (d->df && d->news) {
 		background_end(d->df);
 		d->df = NULL;
