@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	struct err err;
 
 	(void)setlocale(LC_ALL, "");
+	(void)setlocale(LC_MESSAGES, "C"); /* words of libraries stand among ours, and some are told apart by them */
 	no_cores();
 	/* a dead name server must not hang a connect for long; only for us, before any thread starts */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 0);

@@ -36,6 +36,7 @@ struct plain {
 	const struct plan *plan;
 	bool stopped;          /* by a signal */
 	enum verdict alarm;    /* worst of the newest sample */
+	int64_t first_us;      /* of the watch: its first sample */
 	bool offered[2];       /* by side: the watch's password was asked for */
 };
 
@@ -247,7 +248,7 @@ static void judge(struct plain *p, const struct event *e)
 static void take_events(struct plain *p, bool show)
 {
 	for (struct event *e; (e = engine_next(p->e)) != NULL;) {
-		if (p->a->once && e->kind == EV_SAMPLE && !plain_sample_whole(e)) {
+		if (p->a->once && e->kind == EV_SAMPLE && !plain_sample_whole(e, &p->first_us)) {
 			event_free(e);
 			continue;
 		}

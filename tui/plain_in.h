@@ -11,8 +11,11 @@ void plain_stamp(int64_t at_us);
 /* A line that belongs to the one before; nothing when the text is empty. */
 void plain_sub(const char *label, const char *text);
 void plain_say_sample(const struct event *e);
-/* Of very many tables what differs is known a few samples later: --once waits for that. */
-bool plain_sample_whole(const struct event *e);
+/*
+ * --once waits for what is known a few samples later: of very many tables what differs, and for a worker that its server starts again. since_us:
+ * wall clock of the first sample, 0 before it; set here.
+ */
+bool plain_sample_whole(const struct event *e, int64_t *since_us);
 
 /* A question was answered by no, because nothing on the command line answers it: what to start it again with, so that it goes on. */
 void plain_refused(const struct args *a, const struct event *e, bool key);

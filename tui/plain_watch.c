@@ -5,6 +5,8 @@
 #include "plain_in.h"
 #include "watch/sample.h"
 
+#define BEGINS_US INT64_C(7000000)
+
 /* What was not read yet is not known; what a side said before it went away is said with its age. */
 static void say_side(const struct watch_sample *s, enum side side)
 {
@@ -92,12 +94,20 @@ void plain_say_sample(const struct event *e)
 	plain_sub("differ", s.drift_lines);
 }
 
-bool plain_sample_whole(const struct event *e)
+/* Before 16 a worker begins up to wal_retrieve_retry_interval (5 s) after another one: that alone is no trouble. Said is what one failed of. */
+static bool may_begin(const struct watch_sample *s, int64_t since_us)
+{
+	return s->target_ok && s->sub_exists && s->enabled && !s->worker && !s->said[0] && s->at_us - since_us < BEGINS_US;
+}
+
+bool plain_sample_whole(const struct event *e, int64_t *since_us)
 {
 	struct watch_sample s;
 
 	if (!watch_sample_from_text(&s, e->text))
 		return true;
-	bool rates = s.wal_rate >= 0 || !s.source_ok || !s.slot_exists || s.handed_over || s.rolled_back || s.finalized; /* two readings, a second apart */
-	return rates && (s.drift_ms >= 0 || s.drift_not[0] || !watch_compares(&s));
+	if (*since_us == 0)
+		*since_us = s.at_us;
+	bool rates_known = s.wal_rate >= 0 || !s.source_ok || !s.slot_exists || s.handed_over || s.rolled_back || s.finalized; /* two readings, a second apart */
+	return rates_known && (!watch_compares(&s) || ((s.drift_ms >= 0 || s.drift_not[0]) && !may_begin(&s, *since_us)));
 }

@@ -200,7 +200,7 @@ enum err_code work_drain(struct run *r, const void *arg, struct err *err)
 enum err_code cutover_end_sessions(struct run *r, enum side side, struct err *err)
 {
 	static const char sql[] =
-		"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), count(*), left(string_agg(format('pid %s (%s %s)', pid, usename, application_name), ', '), 200)"
+		"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), count(*), left(string_agg(format('pid %s (%s)', pid, concat_ws(' ', usename, nullif(application_name, ''))), ', '), 200)"
 		" FROM pg_stat_activity WHERE datname = current_database()"
 		" AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> $1 AND backend_start < $2::timestamptz";
 	char app[64], *now = NULL;
@@ -289,7 +289,7 @@ static enum err_code end_waiting(struct run *r, int64_t *n, char **who, struct e
 
 	(void)snprintf(pid, sizeof pid, "%d", session_backend_pid(r->cutover->fence));
 	if (rc == ERR_OK)
-		rc = session_exec(s, "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), left(string_agg(format('pid %s (%s %s)', pid, usename, application_name), ', '), 200)"
+		rc = session_exec(s, "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)), left(string_agg(format('pid %s (%s)', pid, concat_ws(' ', usename, nullif(application_name, ''))), ', '), 200)"
 			" FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND $1::int = ANY (pg_blocking_pids(pid))", 1, params, QUIET_MS, &res, err);
 	if (rc != ERR_OK)
 		return rc;

@@ -374,8 +374,10 @@ static const char *why_skip(const struct run *r, const struct step *s)
  */
 static bool lock_lost(const struct run *r, const struct step *s, enum err_code rc, const struct err *err)
 {
+	bool timed_out = strcmp(err->sqlstate, "57014") == 0 || strcmp(err->sqlstate, "55P03") == 0; /* of our own sessions; pg_dump has only words for it */
+
 	return rc != ERR_OK && s->scope && !cancel_raised(r->cancel) &&
-	       (strstr(err->msg, "statement timeout") || strstr(err->msg, "lock timeout") || strstr(err->msg, "could not obtain lock"));
+	       (timed_out || strstr(err->msg, "statement timeout") || strstr(err->msg, "lock timeout") || strstr(err->msg, "could not obtain lock"));
 }
 
 static void let_go(struct run *r)

@@ -180,7 +180,7 @@ static void of_worker(const struct watch_sample *s, struct list *l)
 		    s->said[0] ? ": " : "", s->said, s->said_detail[0] ? "; " : "", s->said_detail);
 	} else if (!s->worker) {
 		add(l, "worker", VERDICT_BLOCK, todo, s->said[0] ? "no apply worker runs on the target: it fails%s%s: %s%s%s" : "no apply worker runs on the target%s",
-		    !s->said[0] ? s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : "" : s->said_relation[0] ? " on " : "", s->said_relation, s->said,
+		    !s->said[0] ? s->apply_errors > 0 || s->restarts > 1 ? ": it fails again and again" : " (its server starts one again after wal_retrieve_retry_interval, 5 s by default)" : s->said_relation[0] ? " on " : "", s->said_relation, s->said,
 		    s->said_detail[0] ? "; " : "", s->said_detail);
 	} else if (s->source_ok && s->slot_exists && !s->slot_active) {
 		add(l, "connection", VERDICT_WARN, "it tries again by itself; when that lasts: can the target still reach the source?", "the worker has no connection to the source");

@@ -43,7 +43,7 @@ more=$(lab psql a shop -At -c "SELECT string_agg(format('%I.%I', schemaname, tab
 [ -z "$more" ] || lab psql a shop -q -c "ALTER PUBLICATION \"by hand\" ADD TABLE $more"
 schema_to_b -n lab_load
 lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" REFRESH PUBLICATION' 2>/dev/null
-until_true 30 ready
+until_true 60 ready
 ini offer a shop b shop
 ok 'without the setting: blocked, the target is not empty' exits 3 pgusher check offer
 ok 'without the setting: it is offered' says offer 'the subscription hand made reads from this source already'
@@ -74,6 +74,10 @@ ok 'a row that was lost before: the comment of the publication is the one that i
 lab psql b shop -q -c 'SET session_replication_role = replica' -c "INSERT INTO \"we\"\"ird Таблица\" VALUES (7, 'x')"
 # a second publication, added by hand after it was taken over
 lab psql a shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c "INSERT INTO late VALUES (1, 'x')" -c 'CREATE PUBLICATION "second, ""one" FOR TABLE late, big_narrow, big_wide'
+# before 18 a worker that comes to changes from before a publication was made finds none of that name, and never gets past them
+made=$(lab psql a shop -At -c 'SELECT pg_current_wal_lsn()')
+past_it() { [ "$(lab psql a shop -At -c "SELECT confirmed_flush_lsn > '$made' FROM pg_replication_slots WHERE slot_name = 'by_hand'")" = t ]; }
+until_true 60 past_it
 lab psql b shop -q -c 'CREATE TABLE late (id int PRIMARY KEY, t text)' -c 'ALTER SUBSCRIPTION "hand made" SET PUBLICATION "by hand", "second, ""one" WITH (refresh = false)' 2>/dev/null
 lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" SET PUBLICATION "by hand", nowhere WITH (refresh = false)' 2>/dev/null
 ok 'a publication that is not there: no cutover' exits 3 pgusher cutover hand --confirm shop
@@ -84,7 +88,7 @@ ok 'a publication that came later: said' says hand 'publishes public.big_wide, b
 "$PGUSHER" watch -c "$WORK/hand.ini" --once >"$WORK/hand.out" 2>&1 </dev/null
 ok 'a publication that came later: the watch says it, too' says hand 'public.late (only published)'
 lab psql b shop -q -c 'ALTER SUBSCRIPTION "hand made" REFRESH PUBLICATION' 2>/dev/null
-until_true 30 ready
+until_true 60 ready
 ok 'cut over' exits 0 pgusher cutover hand --confirm shop
 ok 'one of the same name in another database stays' lab psql b beside -q -c 'ALTER SUBSCRIPTION "hand made" SET (slot_name = NONE)' -c 'DROP SUBSCRIPTION "hand made"'
 ok 'the source refuses writes' bash -c "! tests/lab/lab psql a shop -qc 'INSERT INTO forgotten VALUES (1)' 2>/dev/null"
@@ -142,7 +146,7 @@ again() {
 	lab psql b postgres -q -c 'DROP DATABASE shop WITH (FORCE)' -c 'CREATE DATABASE shop'
 	schema_to_b
 	subscribe "$1"
-	until_true 30 ready
+	until_true 60 ready
 	pgusher run hand --yes && pgusher cutover hand --confirm shop || { tail -n 30 "$WORK/hand.out"; return 1; }
 }
 lab psql a shop -q -c 'CREATE PUBLICATION everything FOR ALL TABLES' 2>/dev/null
