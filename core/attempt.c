@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "checks/gather.h"
 #include "compared.h"
+#include "copy/copied.h"
 #include "cutover/abandon.h"
 #include "cutover/cutover.h"
 #include "journal/report.h"
@@ -343,10 +344,22 @@ void attempt_close(struct attempt *a)
 	a->sink->broken = (struct err){0};
 }
 
+/* What the interrupted attempt had copied turned out to be of no use: the plan that removes it first takes the place of the one that kept it. */
+static enum err_code begin_again(struct attempt *a, struct run *r, const struct model *seen, const char *id, struct plan **again, struct err *err)
+{
+	run_release(r, false);
+	enum err_code rc = attempt_plan(again, a, &a->sink->live, err);
+	if (rc == ERR_OK)
+		rc = attempt_announce(a, *again, err);
+	attempt_init_run(r, a, *again, seen, id);
+	return rc == ERR_OK ? run_plan(r, err) : rc;
+}
+
 enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct model *seen, struct err *err)
 {
 	struct run r = {0};
 	struct err ignored;
+	struct plan *again = NULL;
 	char *id = NULL;
 
 	a->sink->dir = migration_state_dir(a->m);
@@ -365,6 +378,10 @@ enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct 
 	if (rc == ERR_OK) {
 		attempt_init_run(&r, a, p, seen, id);
 		rc = run_plan(&r, err);
+		if (r.begin_again)
+			rc = begin_again(a, &r, seen, id, &again, err);
+		if (rc == ERR_OK) /* and proven: nothing has to be taken up any more */
+			copied_remove(a->sink->dir);
 		if (rc == ERR_CONNECT || rc == ERR_TIMEOUT) /* the preflight reached it: it went away since */
 			rc = err->code = ERR_LOST;
 		if (a->sink->broken.code != ERR_OK)
@@ -376,6 +393,7 @@ enum err_code attempt_run(struct attempt *a, const struct plan *p, const struct 
 		(void)sink_emit(a->sink, e, &ignored);
 		attempt_write_report(a, &a->sink->live);
 	}
+	plan_free(again);
 	free(id);
 	attempt_close(a);
 	return rc;

@@ -6,6 +6,7 @@
 #include "attempt.h"
 #include "attempt_in.h"
 #include "base/str.h"
+#include "copy/copied.h"
 #include "cutover/abandon.h"
 #include "cutover/cleanup.h"
 #include "cutover/found.h"
@@ -241,6 +242,7 @@ enum err_code attempt_cleanup(struct attempt *a, bool drop_copy, struct err *err
 	if (opened && rc != ERR_OK && id)
 		rc = say_what_stays(a, rc, err);
 	if (opened && rc == ERR_OK) {
+		copied_remove(a->sink->dir);
 		rc = sink_emit(a->sink, cleaned_up(a->m, &a->sink->live, id), err);
 	} else if (opened && id && seen->end && seen->end->state == ST_DONE) { /* it had ended well, and still has */
 		(void)sink_emit(a->sink, event_dup(seen->end), &ignored);

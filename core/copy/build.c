@@ -26,7 +26,12 @@ void copy_set_done(struct copy_job *j, size_t e)
 /* After a connection broke the statement may have been done: then the object is there. */
 static bool is_there(const struct err *err)
 {
-	return str_eq(err->sqlstate, "42P07") || str_eq(err->sqlstate, "42710") || str_eq(err->sqlstate, "42P16");
+	static const char *const states[] = {"42P07", "42710", "42P16", "42723"};
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (str_eq(err->sqlstate, states[i]))
+			return true;
+	return false;
 }
 
 /* One statement, again when the connection breaks. */
@@ -176,6 +181,8 @@ enum err_code copy_build_entry(struct worker *w, size_t e, bool last_try, struct
 		rc = copy_run_entry(w, p, p->sql, err);
 	if (rc == ERR_SQL && p->kind == POST_FK && !p->as_is && p->constraint && str_eq(err->sqlstate, "23503"))
 		rc = keep_unproven(w, p, err);
+	if (rc == ERR_SQL && last_try && j->had && is_there(err))
+		rc = ERR_OK; /* made by the earlier copy; the proof compares it */
 	if (rc == ERR_SQL && last_try)
 		rc = without_owner(w, p, err);
 	if (rc == ERR_SQL && !last_try)
@@ -262,7 +269,7 @@ enum err_code copy_build_group(struct worker *w, struct group *g, struct err *er
 
 	for (size_t i = 0; i < g->n_entries && rc == ERR_OK; i++) {
 		const struct post_entry *p = &j->post.v[g->entries[i]];
-		bool skip = false;
+		bool skip = j->state[g->entries[i]] != ENTRY_WAITS;
 		for (size_t t = g->first; t < g->first + g->n && !skip; t++)
 			skip = j->failed[t] && str_eq(j->list->tables[t].name, p->table) && str_eq(j->list->tables[t].schema, p->schema);
 		if (!skip)

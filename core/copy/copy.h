@@ -4,7 +4,9 @@
  * copy - one database into another, empty one, by a pool of threads. Each has a session in the source's exported snapshot and
  * one on the target; nothing is kept in between. The objects are made by pg_dump's own SQL (post.h), the rows go by COPY.
  *
+ *   look      after an interruption: which tables are still as an earlier copy left them
  *   tables    what stands in the dump before the rows: tables side by side, the rest in the dump's order
+ *   clear     after an interruption: what is in the way of rows that come again
  *   rows      tables, largest first; a table is copied in one transaction, so that a lost connection costs that table and
  *             not the run; very large ones in ranges of blocks. As soon as a table has its rows, its keys and indexes are
  *             built and it is analysed, beside the copying of others.
@@ -45,6 +47,23 @@ enum err_code copy_start(struct copy_job **out, const struct copy_list *list, co
 
 /* What copy_start had no sql for. ERR_USAGE as there: then copy_stop and copy_finish are what is left to do. */
 enum err_code copy_go(struct copy_job *j, const char *sql, struct err *err);
+
+/* What an earlier copy brought over of one table (copied.h). */
+struct copy_had { int64_t rows; int64_t xid; }; /* rows -1: not all of it; xid: of the target */
+/*
+ * Between copy_start without sql and copy_go: the target holds what an earlier copy left. Looks at every table it had all of, on both sides;
+ * copy_peek says when it is over. had: by table, copied. source_xid: the xmin of the snapshot it was copied in. same_keys: what stands behind
+ * the rows in the dump is the same as then; else all indexes and keys are made anew.
+ */
+void copy_look(struct copy_job *j, const struct copy_had *had, int64_t source_xid, bool same_keys);
+/* Once it is over: nobody has changed it, on neither side; copy_go leaves it as it is. */
+bool copy_keeps(const struct copy_job *j, size_t table);
+/* A table that the earlier copy had made is not there. */
+bool copy_misses(const struct copy_job *j);
+/* Whether an issue of that object would not be found again, because copy_go does not make it anew. Behind copy_go. */
+bool copy_keeps_object(struct copy_job *j, const char *object);
+/* The next table that is complete on the target, with its rows; false: none. */
+bool copy_take_table(struct copy_job *j, size_t *table, int64_t *rows);
 /* Ends it as a cancel does; copy_finish waits for that. */
 void copy_stop(struct copy_job *j);
 
@@ -52,11 +71,13 @@ struct copy_progress {
 	int64_t bytes, of_bytes;  /* of the source's tables */
 	size_t tables, of_tables;
 	size_t objects, of_objects; /* tables, indexes, keys and the rest */
+	size_t kept, kept_objects; int64_t kept_bytes; /* of those: there already, by an earlier copy */
 	int64_t rows;
 	int broken;               /* connections that were lost and made anew */
 	char current[256];        /* what every session is working on; "" */
 	int64_t work, of_work;    /* the same with indexes and the foreign keys' tables: what is left of it takes left_ms. of_work 0: not known yet; it does not change later */
 	int64_t left_ms;          /* 0: not known yet, or finished */
+	bool looking;     /* copy_look is not over: work and tables are what was looked at */
 	bool tables_made; /* what stands before the rows is there */
 	bool finished;
 };

@@ -31,9 +31,9 @@ struct group {
 
 enum entry_state { ENTRY_WAITS, ENTRY_TAKEN, ENTRY_BUILT, ENTRY_DONE }; /* built: the index that becomes a key */
 
-enum phase { PHASE_OPEN, PHASE_TABLES, PHASE_ROWS, PHASE_AGAIN, PHASE_SERIAL, PHASE_PREPARE, PHASE_KEYS, PHASE_REST, PHASE_ANALYZE, PHASE_END };
+enum phase { PHASE_LOOK, PHASE_OPEN, PHASE_TABLES, PHASE_CLEAR, PHASE_ROWS, PHASE_AGAIN, PHASE_SERIAL, PHASE_PREPARE, PHASE_KEYS, PHASE_REST, PHASE_ANALYZE, PHASE_END };
 
-enum task_kind { TASK_TABLES, TASK_SEQUENCES, TASK_PART, TASK_GROUP, TASK_ENTRY, TASK_ANALYZE, TASK_AGAIN, TASK_ORDERED, TASK_PREPARE, TASK_LATE };
+enum task_kind { TASK_LOOK, TASK_CLEAR, TASK_TABLES, TASK_SEQUENCES, TASK_PART, TASK_GROUP, TASK_ENTRY, TASK_ANALYZE, TASK_AGAIN, TASK_ORDERED, TASK_PREPARE, TASK_LATE };
 
 struct task {
 	enum task_kind kind;
@@ -70,6 +70,15 @@ struct copy_job {
 	struct group *groups; size_t n_groups;
 	size_t *group_of;         /* by table */
 	bool *failed;             /* by table: its rows would not go in */
+	struct copy_had *had;     /* by table: what an earlier copy brought; NULL: there was none */
+	int64_t had_xid;          /* of the source, its snapshot's xmin */
+	bool same_keys, missing, clear_taken;
+	bool *kept;               /* by table: as it was then, on both sides */
+	int64_t *rows_of;         /* by table: seen while looking, then copied */
+	size_t *complete, n_complete, next_complete; /* tables, as they come */
+	int64_t look_bytes, kept_bytes;
+	size_t look_tables;
+	size_t n_kept;            /* when copying begins */
 	bool *in_ranges;          /* by table: its rows come in several transactions, so that none is frozen */
 	bool seqs_taken, again_taken, serial_taken, prepare_taken, rest_taken, late_taken, late_listed;
 	struct post_list post;
@@ -90,10 +99,10 @@ struct copy_job {
 	pthread_t threads[COPY_MAX_JOBS], watcher;
 	int n_threads;
 	bool watching;
-	atomic_llong bytes, rows;
+	atomic_llong bytes, rows, looked;
 	_Atomic int64_t woke_us;
 	atomic_int broken;
-	atomic_size_t tables, objects;
+	atomic_size_t tables, objects, kept_objects, looked_tables;
 	atomic_bool finished, tables_made;
 };
 
@@ -105,6 +114,7 @@ struct worker {
 	int64_t part_bytes;       /* progress counted for the part at hand, taken back when it must be done again */
 	int64_t part_size, part_moved;
 	int64_t part_rows;
+	const char *before, *behind; /* statements around the rows in their transaction; NULL: none */
 	char xid[32];             /* of the transaction that is about to commit */
 	int64_t xid_rows;         /* and what it brings */
 };
@@ -124,7 +134,9 @@ void copy_close(struct worker *w);
 bool copy_again(struct worker *w, const struct err *why, int try);
 
 /* plan.c: pure */
-void copy_plan_parts(struct copy_job *j);
+/* looking: parts of what copy_look asks about; else of all that is not kept. */
+void copy_plan_parts(struct copy_job *j, bool looking);
+void copy_forget_parts(struct copy_job *j);
 void copy_plan_entries(struct copy_job *j);
 /* How many of n small things travel together. */
 size_t copy_batch(const struct copy_job *j, size_t n, size_t most);
@@ -171,6 +183,11 @@ struct estimate copy_estimate(const struct copy_job *j);
 double copy_vacuum_price(const struct copy_table *t);
 /* Of an index or a key. */
 double copy_entry_price(const struct copy_job *j, size_t entry);
+
+/* look.c: after an interruption. An error ends the job. */
+enum err_code copy_look_part(struct worker *w, const struct part *p, struct err *err);
+/* Takes away what is in the way, and finds what need not be made again. */
+enum err_code copy_clear(struct worker *w, struct err *err);
 
 /* progress.c */
 void copy_say(struct worker *w, const char *kind, const char *name);

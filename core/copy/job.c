@@ -182,6 +182,10 @@ static enum err_code run_task(struct worker *w, const struct task *t, struct err
 	struct copy_job *j = w->job;
 
 	switch (t->kind) {
+	case TASK_LOOK:
+		return copy_look_part(w, t->part, err);
+	case TASK_CLEAR:
+		return copy_clear(w, err);
 	case TASK_TABLES:
 		return copy_build_tables(w, t->entry, t->to, err);
 	case TASK_SEQUENCES:
@@ -268,13 +272,12 @@ static void job_free(struct copy_job *j)
 	cancel_fini(&j->cancel);
 	(void)pthread_cond_destroy(&j->moved);
 	(void)pthread_mutex_destroy(&j->lock);
-	for (size_t i = 0; i < j->n_groups; i++)
-		free(j->groups[i].entries);
+	copy_forget_parts(j);
 	for (size_t i = j->next_issue; i < j->n_issues; i++)
 		copy_issue_fini(&j->issues[i]);
 	post_fini(&j->post);
 	strv_fini(&j->late);
-	void *all[] = {j->application_name, j->late_price, j->snapshot, j->settings, j->parts, j->groups, j->group_of, j->failed, j->in_ranges, j->state, j->keys, j->not_valid,
+	void *all[] = {j->application_name, j->late_price, j->snapshot, j->settings, j->failed, j->had, j->kept, j->rows_of, j->complete, j->state, j->keys, j->not_valid,
 		       j->issues, j};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);
@@ -303,12 +306,73 @@ static enum err_code plan_all(struct copy_job *j, const char *sql, struct err *e
 
 	if (rc != ERR_OK)
 		return rc;
-	copy_plan_parts(j);
+	copy_forget_parts(j); /* of looking */
+	copy_plan_parts(j, false);
 	copy_plan_entries(j);
 	copy_plan_unique(j);
 	copy_weigh_all(j);
 	j->phase = PHASE_TABLES;
+	size_t made = 0;
+	for (size_t e = 0; j->had && e < j->post.rows; e++)
+		if (!post_is_large_object(&j->post.v[e])) {
+			j->state[e] = ENTRY_DONE;
+			made++;
+		}
+	for (size_t i = 0; j->had && i < j->list->n_tables; i++) {
+		j->rows_of[i] = 0;
+		j->n_kept += j->kept[i];
+		j->kept_bytes += j->kept[i] ? j->list->tables[i].bytes : 0;
+	}
+	if (!j->had)
+		return ERR_OK;
+	j->next_table = j->tables_sure = j->post.rows;
+	(void)atomic_fetch_add(&j->bytes, j->kept_bytes);
+	(void)atomic_fetch_add(&j->tables, j->n_kept);
+	(void)atomic_fetch_add(&j->objects, made);
+	(void)atomic_fetch_add(&j->kept_objects, made);
 	return ERR_OK;
+}
+
+void copy_look(struct copy_job *j, const struct copy_had *had, int64_t source_xid, bool same_keys)
+{
+	size_t n = j->list->n_tables;
+
+	(void)pthread_mutex_lock(&j->lock);
+	j->had = xcalloc(n + 1, sizeof *j->had);
+	memcpy(j->had, had, n * sizeof *had);
+	j->had_xid = source_xid;
+	j->same_keys = same_keys;
+	for (size_t i = 0; i < n; i++) {
+		j->kept[i] = had[i].rows >= 0;
+		j->look_tables += had[i].rows >= 0;
+		j->look_bytes += had[i].rows >= 0 ? j->list->tables[i].bytes : 0;
+	}
+	copy_plan_parts(j, true);
+	j->phase = PHASE_LOOK;
+	(void)pthread_cond_broadcast(&j->moved);
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
+bool copy_keeps(const struct copy_job *j, size_t table)
+{
+	return j->kept[table];
+}
+
+bool copy_misses(const struct copy_job *j)
+{
+	return j->missing;
+}
+
+bool copy_take_table(struct copy_job *j, size_t *table, int64_t *rows)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	bool got = j->next_complete < j->n_complete;
+	if (got) {
+		*table = j->complete[j->next_complete++];
+		*rows = j->rows_of[*table];
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+	return got;
 }
 
 enum err_code copy_go(struct copy_job *j, const char *sql, struct err *err)
@@ -333,6 +397,11 @@ enum err_code copy_start(struct copy_job **out, const struct copy_list *list, co
 	j->application_name = xstrdup(o->application_name);
 	j->snapshot = xstrdup(o->snapshot);
 	j->settings = xstrdup(o->settings);
+	j->phase = PHASE_OPEN;
+	j->failed = xcalloc(list->n_tables + 1, sizeof *j->failed);
+	j->kept = xcalloc(list->n_tables + 1, sizeof *j->kept);
+	j->rows_of = xcalloc(list->n_tables + 1, sizeof *j->rows_of);
+	j->complete = xcalloc(list->n_tables + 1, sizeof *j->complete);
 	(void)pthread_mutex_init(&j->lock, NULL);
 	(void)pthread_cond_init(&j->moved, NULL);
 	j->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

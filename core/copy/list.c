@@ -51,7 +51,7 @@ static char *tables_sql(int version)
 		"WITH RECURSIVE " UNSAFE_TYPES UNSAFE_PARTITIONS CONFIG
 		" SELECT c.oid, n.nspname, c.relname, k.names, coalesce(k.safe, true), coalesce(pg_table_size(c.oid), 0),"
 		" coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8, current_setting('block_size'),"
-		" config.condition, config.oid IS NOT NULL, rn.nspname, rc.relname"
+		" config.condition, config.oid IS NOT NULL, rn.nspname, rc.relname, c.relpersistence = 'p'%s"
 		" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN config ON config.oid = c.oid"
 		" LEFT JOIN root ON root.leaf = c.oid LEFT JOIN pg_class rc ON rc.oid = root.root"
 		" LEFT JOIN pg_namespace rn ON rn.oid = rc.relnamespace"
@@ -60,6 +60,7 @@ static char *tables_sql(int version)
 		"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped%s) k ON true"
 		" WHERE c.relkind = 'r' AND " WANTED " ORDER BY 6 DESC, 2, 3",
 		version >= 140000 ? " UNION ALL SELECT rngmultitypid, rngtypid FROM pg_range" : "",
+		version >= 120000 ? " AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')" : "",
 		version >= 120000 ? " AND a.attgenerated = ''" : "");
 }
 
@@ -86,7 +87,7 @@ static void keep_table(struct copy_list *l, const PGresult *r, int i, bool utf8)
 		.oid = (uint32_t)cell_i64(r, i, 0), .schema = cell_dup(r, i, 1), .name = cell_dup(r, i, 2),
 		.id = xasprintf("%s.%s", cell(r, i, 1), cell(r, i, 2)), .from = qualified(cell(r, i, 1), cell(r, i, 2)),
 		.columns = xstrdup(cell(r, i, 3)), .binary = cell_bool(r, i, 4) && utf8, .bytes = cell_i64(r, i, 5),
-		.blocks = cell_i64(r, i, 6), .block_bytes = cell_i64(r, i, 7), .shared = config || rooted};
+		.blocks = cell_i64(r, i, 6), .block_bytes = cell_i64(r, i, 7), .shared = config || rooted, .dated = cell_bool(r, i, 12) && !config && !rooted};
 	t->where = *cell(r, i, 8) ? cell_dup(r, i, 8) : NULL;
 	t->into = rooted ? qualified(cell(r, i, 10), cell(r, i, 11)) : xstrdup(t->from);
 	l->bytes += t->bytes;

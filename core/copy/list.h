@@ -14,6 +14,7 @@ struct copy_table {
 	char *columns;            /* quoted, comma separated, without generated ones; "" when there are none */
 	char *where;              /* "WHERE ..." of an extension's table; NULL: all rows */
 	bool binary;              /* every column means the same in both servers' binary format */
+	bool dated;               /* each row says which transaction wrote it, and a crash does not empty it */
 	bool shared;              /* others put rows into the same table, or some are in it before: never to be truncated */
 	int64_t bytes;            /* with TOAST */
 	int64_t blocks;           /* of the heap alone */

@@ -50,10 +50,15 @@ bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int j
 	return ranges_of(l, t, jobs, RANGE_MIN_BYTES) > 1;
 }
 
+static int64_t least_of(const struct copy_job *j)
+{
+	return j->o.range_bytes ? j->o.range_bytes : RANGE_MIN_BYTES;
+}
+
 static void cut_large(struct copy_job *j, size_t i)
 {
 	const struct copy_table *t = &j->list->tables[i];
-	size_t n = ranges_of(j->list, t, j->o.jobs, j->o.range_bytes ? j->o.range_bytes : RANGE_MIN_BYTES);
+	size_t n = ranges_of(j->list, t, j->o.jobs, least_of(j));
 
 	for (size_t k = 0; k < n; k++) {
 		int64_t bytes = t->bytes / (int64_t)n;
@@ -67,6 +72,12 @@ static void cut_large(struct copy_job *j, size_t i)
 	add_group(j, i, 1, n, false);
 }
 
+/* No part of it is worked on: while looking what an earlier copy did not have, while copying what is kept. */
+static bool left_out(const struct copy_job *j, size_t i, bool looking)
+{
+	return j->kept[i] != looking;
+}
+
 /* What is shared out evenly must not be cut too coarsely: every session is to have a few of them, with no more than `most` in one. */
 size_t copy_batch(const struct copy_job *j, size_t n, size_t most)
 {
@@ -75,33 +86,54 @@ size_t copy_batch(const struct copy_job *j, size_t n, size_t most)
 	return share < BATCH_LEAST ? BATCH_LEAST : share > most ? most : share;
 }
 
-static size_t cut_small(struct copy_job *j, size_t i, size_t most)
+static size_t cut_small(struct copy_job *j, size_t i, size_t most, bool looking)
 {
+	bool out = left_out(j, i, looking);
 	size_t n = 0;
 	int64_t bytes = 0;
 
-	while (i + n < j->list->n_tables && n < most && (n == 0 || bytes + j->list->tables[i + n].bytes <= BATCH_BYTES))
+	while (i + n < j->list->n_tables && n < most && (n == 0 || bytes + j->list->tables[i + n].bytes <= BATCH_BYTES) && left_out(j, i + n, looking) == out)
 		bytes += j->list->tables[i + n++].bytes;
-	(void)add_part(j, i, n, bytes);
-	add_group(j, i, n, 1, true);
+	if (!out)
+		(void)add_part(j, i, n, bytes);
+	add_group(j, i, n, !out, true);
 	return n;
 }
 
-void copy_plan_parts(struct copy_job *j)
+void copy_forget_parts(struct copy_job *j)
+{
+	for (size_t i = 0; i < j->n_groups; i++)
+		free(j->groups[i].entries);
+	free(j->parts);
+	free(j->groups);
+	free(j->group_of);
+	free(j->in_ranges);
+	j->parts = NULL;
+	j->groups = NULL;
+	j->group_of = NULL;
+	j->in_ranges = NULL;
+	j->n_parts = j->n_groups = j->next_part = 0;
+}
+
+void copy_plan_parts(struct copy_job *j, bool looking)
 {
 	const struct copy_list *l = j->list;
 
 	j->parts = xcalloc(l->n_tables * 2 + (size_t)j->o.jobs * (size_t)j->o.jobs * 2 + 1, sizeof *j->parts);
 	j->groups = xcalloc(l->n_tables + 1, sizeof *j->groups);
 	j->group_of = xcalloc(l->n_tables + 1, sizeof *j->group_of);
-	j->failed = xcalloc(l->n_tables + 1, sizeof *j->failed);
 	j->in_ranges = xcalloc(l->n_tables + 1, sizeof *j->in_ranges);
 	size_t i = 0, most;
-	while (i < l->n_tables && l->tables[i].bytes >= COPY_SMALL)
-		cut_large(j, i++);
+	for (; i < l->n_tables && l->tables[i].bytes >= COPY_SMALL; i++)
+		if (left_out(j, i, looking)) {
+			j->in_ranges[i] = ranges_of(l, &l->tables[i], j->o.jobs, least_of(j)) > 1; /* it still wants its VACUUM */
+			add_group(j, i, 1, 0, false);
+		} else {
+			cut_large(j, i);
+		}
 	most = copy_batch(j, l->n_tables - i, BATCH_TABLES);
 	while (i < l->n_tables)
-		i += cut_small(j, i, most);
+		i += cut_small(j, i, most, looking);
 }
 
 bool copy_wants_vacuum(const struct copy_job *j, size_t table)

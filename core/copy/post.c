@@ -350,6 +350,38 @@ enum err_code post_parse(struct post_list *out, const char *text, struct err *er
 	return rc;
 }
 
+/* FNV-1a, with the end of each text. */
+static uint64_t mix(uint64_t h, const char *s)
+{
+	for (const char *p = s ? s : "";; p++) {
+		h = (h ^ (unsigned char)*p) * 1099511628211u;
+		if (!*p)
+			return h;
+	}
+}
+
+bool post_is_large_object(const struct post_entry *e)
+{
+	return str_starts(e->type, "BLOB") || str_starts(e->name, "LARGE OBJECT ");
+}
+
+enum err_code post_fingerprint(const char *text, int64_t *before_rows, int64_t *behind_rows, struct err *err)
+{
+	struct post_list l = {0};
+	uint64_t h[2] = {14695981039346656037u, 14695981039346656037u};
+	enum err_code rc = post_parse(&l, text, err);
+
+	for (size_t i = 0; i < l.n; i++) {
+		const char *all[] = {l.v[i].type, l.v[i].name, l.v[i].sets, l.v[i].sql};
+		for (size_t k = 0; k < sizeof all / sizeof *all && !post_is_large_object(&l.v[i]); k++)
+			h[i >= l.rows] = mix(h[i >= l.rows], all[k]);
+	}
+	*before_rows = (int64_t)h[0];
+	*behind_rows = (int64_t)h[1];
+	post_fini(&l);
+	return rc;
+}
+
 void post_fini(struct post_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {

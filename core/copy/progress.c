@@ -53,7 +53,7 @@ static double share(const struct estimate *e, enum work kind)
 /* Bytes of rows, indexes and keys: what a bar shows. Small tables count with their rows. */
 static void sum_up(const struct copy_job *j, const struct estimate *e, struct copy_progress *p)
 {
-	if (j->phase == PHASE_OPEN) /* what there is to build is not read yet: any total would be too small */
+	if (j->phase <= (j->had ? PHASE_CLEAR : PHASE_OPEN)) /* what there is to build is not read yet: any total would be too small, or too large */
 		return;
 	double index = share(e, WORK_INDEX) * (double)j->index_bytes, key = share(e, WORK_KEY) * (double)j->key_bytes;
 
@@ -112,10 +112,20 @@ void copy_peek(struct copy_job *j, struct copy_progress *p)
 	p->tables = atomic_load(&j->tables);
 	p->objects = atomic_load(&j->objects);
 	p->of_objects = j->post.n;
+	p->kept_objects = atomic_load(&j->kept_objects);
 	p->tables_made = atomic_load(&j->tables_made);
 	(void)pthread_mutex_lock(&j->lock);
 	struct estimate e = copy_estimate(j);
 	sum_up(j, &e, p);
+	p->kept = j->n_kept;
+	p->kept_bytes = j->kept_bytes;
+	p->looking = j->phase == PHASE_LOOK;
+	if (p->looking) {
+		p->work = atomic_load(&j->looked);
+		p->of_work = j->look_bytes;
+		p->tables = atomic_load(&j->looked_tables);
+		p->of_tables = j->look_tables;
+	}
 	say_all(j, p->current, sizeof p->current);
 	(void)pthread_mutex_unlock(&j->lock);
 }

@@ -106,12 +106,12 @@ static enum err_code remember(struct worker *w, const char *sql, struct err *err
 
 /*
  * Several small tables: one string of statements each side, so that nobody waits for a round trip. Nothing is truncated when it is done
- * again: what was not committed is not there.
+ * again: what was not committed is not there. What an earlier copy left may be.
  */
 static enum err_code stream_batch(struct worker *w, const struct part *p, struct err *err)
 {
 	const struct copy_list *l = w->job->list;
-	struct str out = {0}, in = {0};
+	struct str out = {0}, in = {0}, begin = {0};
 
 	w->xid[0] = '\0';
 	for (size_t i = p->first; i < p->first + p->n; i++) {
@@ -122,7 +122,12 @@ static enum err_code stream_batch(struct worker *w, const struct part *p, struct
 	}
 	str_add(&out, COPY_LET_GO);
 	str_add(&in, "COMMIT");
-	enum err_code rc = remember(w, "BEGIN; SELECT txid_current()", err);
+	str_add(&begin, "BEGIN; ");
+	for (size_t i = p->first; w->job->had && i < p->first + p->n; i++)
+		if (!l->tables[i].shared)
+			str_addf(&begin, "TRUNCATE TABLE ONLY %s; ", l->tables[i].into);
+	str_add(&begin, "SELECT txid_current()");
+	enum err_code rc = remember(w, str_text(&begin), err);
 	if (rc == ERR_OK)
 		rc = start(w->src, str_text(&out), PGRES_COPY_OUT, err);
 	if (rc == ERR_OK)
@@ -134,6 +139,8 @@ static enum err_code stream_batch(struct worker *w, const struct part *p, struct
 			rc = go_on(w->dst, w, PGRES_COPY_IN, err);
 		if (rc == ERR_OK)
 			rc = stream_one(w, &l->tables[i], err);
+		if (rc == ERR_OK)
+			w->job->rows_of[i] = w->relay.rows;
 	}
 	w->xid_rows = w->part_rows;
 	if (rc == ERR_OK)
@@ -142,6 +149,7 @@ static enum err_code stream_batch(struct worker *w, const struct part *p, struct
 		rc = end_of(w->dst, w, err);
 	str_fini(&out);
 	str_fini(&in);
+	str_fini(&begin);
 	return rc;
 }
 
@@ -150,15 +158,17 @@ static enum err_code begin_target(struct worker *w, const struct copy_table *t, 
 {
 	/* VACUUM calls no row seen by all whose commit is not on the disk yet */
 	const char *sync = copy_wants_vacuum(w->job, (size_t)(t - w->job->list->tables)) ? "; SET LOCAL synchronous_commit = on" : "";
-	char *sql = xasprintf("BEGIN%s%s%s", sync, clear ? "; TRUNCATE TABLE ONLY " : "", clear ? t->into : "");
+	char *sql = xasprintf("BEGIN%s%s%s%s%s", sync, w->before ? "; " : "", w->before ? w->before : "", clear ? "; TRUNCATE TABLE ONLY " : "", clear ? t->into : "");
 	enum err_code rc = session_run(w->dst, sql, err);
 
 	free(sql);
 	*freeze = clear && rc == ERR_OK;
 	if (rc == ERR_SQL && clear && str_eq(err->sqlstate, "42501")) { /* may write, but not truncate */
 		rc = session_run(w->dst, "ROLLBACK", err);
+		char *instead = xasprintf("BEGIN; DELETE FROM ONLY %s", t->into); /* of an earlier copy */
 		if (rc == ERR_OK)
-			rc = session_run(w->dst, "BEGIN", err);
+			rc = session_run(w->dst, w->job->had ? instead : "BEGIN", err);
+		free(instead);
 	}
 	return rc;
 }
@@ -193,6 +203,8 @@ static enum err_code stream_single(struct worker *w, const struct part *p, bool 
 		w->xid_rows = w->part_rows;
 		rc = remember(w, "SELECT txid_current()", err);
 	}
+	if (rc == ERR_OK && w->behind)
+		rc = session_run(w->dst, w->behind, err);
 	return rc == ERR_OK ? session_run(w->dst, "COMMIT", err) : rc;
 }
 
@@ -234,7 +246,7 @@ static enum err_code try_part(struct worker *w, const struct part *p, int try, s
 		rc = copy_target(w, err);
 	if (rc != ERR_OK || done)
 		return rc;
-	return p->n > 1 ? stream_batch(w, p, err) : stream_single(w, p, try > 0, err);
+	return p->n > 1 ? stream_batch(w, p, err) : stream_single(w, p, try > 0 || w->job->had, err);
 }
 
 /* One part, as often as connections break. */
@@ -272,6 +284,15 @@ static void mark_failed(struct copy_job *j, size_t i)
 	(void)pthread_mutex_unlock(&j->lock);
 }
 
+static void count_rows(struct worker *w, const struct part *p)
+{
+	struct copy_job *j = w->job;
+
+	(void)pthread_mutex_lock(&j->lock);
+	j->rows_of[p->first] = w->part_rows + (p->to > p->from ? j->rows_of[p->first] : 0);
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
 enum err_code copy_part(struct worker *w, const struct part *p, struct err *err)
 {
 	struct copy_job *j = w->job;
@@ -279,6 +300,8 @@ enum err_code copy_part(struct worker *w, const struct part *p, struct err *err)
 
 	if (rc == ERR_OK) {
 		(void)atomic_fetch_add(&j->tables, p->to > p->from ? (p->to == LIST_TO_END) : p->n);
+		if (p->n == 1)
+			count_rows(w, p);
 		return rc;
 	}
 	if (rc == ERR_SQL && strcmp(err->sqlstate, "55P03") == 0) {
@@ -317,82 +340,77 @@ static char *value_of(struct worker *w, const char *sql, const char *a, const ch
 	return value;
 }
 
-/* Takes a CHECK away that rows violate, and says how to put it back without looking at them. NULL: it cannot be. */
-static char *set_aside(struct worker *w, const struct copy_table *t, const char *constraint, struct err *err)
+/*
+ * A CHECK that rows violate goes and comes back, NOT VALID, in the transaction that brings the rows: whatever happens, it is there. Adds both
+ * statements; false: it cannot be.
+ */
+static bool set_aside(struct worker *w, const struct copy_table *t, const char *constraint, struct strv *drop, struct strv *back)
 {
 	static const char def[] =
-		"SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', $1::text, conname, pg_get_constraintdef(oid))"
+		"SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', $1::text, conname, regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', ''))"
 		" || coalesce(format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, $1::text, obj_description(oid, 'pg_constraint')), '')"
 		" FROM pg_constraint WHERE conrelid = $1::text::regclass AND conname = $2 AND contype = 'c' AND coninhcount = 0";
+	struct err why = {0};
 	struct str sql = {0};
+	char *again = value_of(w, def, t->into, constraint, &why);
 
-	char *back = value_of(w, def, t->into, constraint, err);
+	if (!again)
+		return false;
+	strv_take(back, again);
 	str_addf(&sql, "ALTER TABLE %s DROP CONSTRAINT ", t->into);
 	sql_ident(&sql, constraint);
-	if (back && copy_run(w, str_text(&sql), err) != ERR_OK) {
-		free(back);
-		back = NULL;
-	}
-	str_fini(&sql);
-	return back;
+	strv_take(drop, str_take(&sql));
+	return true;
 }
 
-static void put_back(struct worker *w, const struct copy_table *t, const char *back, const char *name, bool copied)
+static void say_not_valid(struct worker *w, const struct copy_table *t, const char *name)
 {
 	static const char find[] =
 		"SELECT format('SELECT * FROM %s WHERE NOT %s', $1::text, substr(pg_get_constraintdef(oid), 7)) FROM pg_constraint"
 		" WHERE conrelid = $1::text::regclass AND conname = $2";
 	struct err err = {0};
-	char *query = NULL;
-	enum err_code rc = copy_run(w, back, &err);
+	char *query = value_of(w, find, t->into, name, &err);
 
-	if (rc == ERR_OK)
-		query = value_of(w, find, t->into, name, &err);
 	if (query && strstr(query, " NOT VALID"))
 		*strstr(query, " NOT VALID") = '\0';
-	char *object = xasprintf("CHECK CONSTRAINT %s %s", t->id, name);
-	if (rc != ERR_OK)
-		copy_add_issue(w->job, object, xstrdup(err.msg), xstrdup(back), xstrdup("add it by hand"), false);
-	else if (copied)
-		copy_add_issue(w->job, object, xstrdup("rows of the source violate this constraint: it is there, but NOT VALID"), query,
-			       xstrdup("find the rows with the query, correct them, then ALTER TABLE ... VALIDATE CONSTRAINT"), true);
-	else {
-		free(object);
-		free(query);
-	}
+	copy_add_issue(w->job, xasprintf("CHECK CONSTRAINT %s %s", t->id, name), xstrdup("rows of the source violate this constraint: it is there, but NOT VALID"), query,
+		       xstrdup("find the rows with the query, correct them, then ALTER TABLE ... VALIDATE CONSTRAINT"), true);
 }
 
-static void put_all_back(struct worker *w, const struct copy_table *t, struct strv *back, struct strv *names, bool copied)
+static enum err_code with_aside(struct worker *w, const struct part *p, const struct strv *drop, const struct strv *back, struct err *err)
 {
-	for (size_t i = 0; i < back->n; i++)
-		put_back(w, t, back->v[i], names->v[i], copied);
-	strv_fini(back);
-	strv_fini(names);
+	char *before = strv_join(drop, "; "), *behind = strv_join(back, "; ");
+
+	w->relay.constraint[0] = '\0';
+	w->before = drop->n ? before : NULL;
+	w->behind = back->n ? behind : NULL;
+	enum err_code rc = insist(w, p, p->bytes, err);
+	w->before = w->behind = NULL;
+	free(before);
+	free(behind);
+	return rc;
 }
 
 static enum err_code once_more(struct worker *w, size_t i, struct err *err)
 {
 	const struct copy_table *t = &w->job->list->tables[i];
 	struct part p = {.first = i, .n = 1, .bytes = t->bytes};
-	struct strv back = {0}, names = {0};
+	struct strv drop = {0}, back = {0}, names = {0};
 	enum err_code rc;
 
 	for (;;) {
-		w->relay.constraint[0] = '\0';
-		rc = insist(w, &p, t->bytes, err);
+		rc = with_aside(w, &p, &drop, &back, err);
 		if (rc != ERR_SQL || !str_eq(err->sqlstate, "23514") || !w->relay.constraint[0] || back.n == CONSTRAINTS_MAX)
 			break;
-		char *name = xstrdup(w->relay.constraint);
-		struct err why = {0};
-		char *sql = set_aside(w, t, name, &why);
-		if (!sql) {
-			free(name);
+		strv_add(&names, w->relay.constraint);
+		if (!set_aside(w, t, names.v[names.n - 1], &drop, &back))
 			break;
-		}
-		strv_take(&back, sql);
-		strv_take(&names, name);
 	}
-	put_all_back(w, t, &back, &names, rc == ERR_OK);
+	for (size_t k = 0; rc == ERR_OK && k < back.n; k++)
+		say_not_valid(w, t, names.v[k]);
+	strv_fini(&drop);
+	strv_fini(&back);
+	strv_fini(&names);
 	return rc;
 }
 
@@ -406,7 +424,11 @@ enum err_code copy_failed_tables(struct worker *w, struct err *err)
 		enum err_code rc = once_more(w, i, err);
 		if (rc == ERR_OK) {
 			(void)atomic_fetch_add(&j->tables, 1);
+			(void)pthread_mutex_lock(&j->lock);
 			j->failed[i] = false;
+			j->rows_of[i] = w->part_rows;
+			j->complete[j->n_complete++] = i;
+			(void)pthread_mutex_unlock(&j->lock);
 			continue;
 		}
 		if (!table_trouble(w, rc))

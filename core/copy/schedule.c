@@ -22,7 +22,7 @@ static bool next_of_group(struct copy_job *j, struct group *g, struct task *t)
 		return false;
 	for (int keys = 1; keys >= 0; keys--) {
 		size_t *next = keys ? &g->next_key : &g->next_index;
-		while (*next < g->n_entries && is_key(j, g, *next) != (keys == 1))
+		while (*next < g->n_entries && (is_key(j, g, *next) != (keys == 1) || j->state[g->entries[*next]] != ENTRY_WAITS))
 			(*next)++;
 		if (*next == g->n_entries)
 			continue;
@@ -124,16 +124,33 @@ static bool next_late(struct copy_job *j, struct task *t, bool *over)
 	return false;
 }
 
+static bool next_look(struct copy_job *j, struct task *t, bool *over)
+{
+	if (j->next_part < j->n_parts) {
+		*t = (struct task){.kind = TASK_LOOK, .part = &j->parts[j->next_part++]};
+		return true;
+	}
+	*over = j->busy == 0;
+	return false;
+}
+
 static bool next_in_phase(struct copy_job *j, struct task *t, bool *over)
 {
 	const struct task serial = {.kind = TASK_ORDERED, .entry = j->post.rows, .to = j->first_key};
 	const struct task rest = {.kind = TASK_ORDERED, .entry = j->first_key, .to = j->post.n};
 
 	switch (j->phase) {
+	case PHASE_LOOK:
+		return next_look(j, t, over);
 	case PHASE_OPEN: /* copy_go ends it */
 		return false;
 	case PHASE_TABLES:
 		return next_tables(j, t, over);
+	case PHASE_CLEAR:
+		if (j->had)
+			return once(j, &j->clear_taken, (struct task){.kind = TASK_CLEAR}, t, over);
+		*over = j->busy == 0;
+		return false;
 	case PHASE_ROWS:
 		return next_rows(j, t, over);
 	case PHASE_AGAIN:
@@ -169,7 +186,7 @@ bool copy_next_task(struct copy_job *j, int who, struct task *t)
 		}
 		if (over) {
 			j->phase++;
-			atomic_store(&j->tables_made, true);
+			atomic_store(&j->tables_made, j->phase > PHASE_TABLES);
 			copy_tell(j);
 			(void)pthread_cond_broadcast(&j->moved);
 		} else {
@@ -180,13 +197,23 @@ bool copy_next_task(struct copy_job *j, int who, struct task *t)
 	return got;
 }
 
+/* The last part of a group ended. */
+static void group_complete(struct copy_job *j, const struct group *g, bool looked)
+{
+	for (size_t i = g->first; i < g->first + g->n; i++)
+		if (looked)
+			j->kept[i] = j->kept[i] && j->rows_of[i] == j->had[i].rows;
+		else if (!j->failed[i])
+			j->complete[j->n_complete++] = i;
+}
+
 void copy_task_done(struct copy_job *j, int who, const struct task *t)
 {
 	(void)pthread_mutex_lock(&j->lock);
 	j->busy--;
 	copy_task_ends(j, who);
-	if (t->kind == TASK_PART)
-		j->groups[t->part->group].parts_left--;
+	if ((t->kind == TASK_PART || t->kind == TASK_LOOK) && --j->groups[t->part->group].parts_left == 0 && !j->stop)
+		group_complete(j, &j->groups[t->part->group], t->kind == TASK_LOOK);
 	if (t->kind == TASK_ENTRY && t->group) {
 		t->group->running--;
 		t->group->key_running = false;

@@ -77,7 +77,7 @@ static bool weigh(const struct copy_job *j, const struct task *t, enum work *kin
 		*kind = WORK_TEND;
 		*price = t->entry < j->late.n ? j->late_price[t->entry] : 0;
 		return t->entry != SIZE_MAX;
-	case TASK_SEQUENCES: case TASK_AGAIN: case TASK_PREPARE:
+	case TASK_LOOK: case TASK_CLEAR: case TASK_SEQUENCES: case TASK_AGAIN: case TASK_PREPARE:
 		break;
 	}
 	return false;
@@ -254,7 +254,7 @@ struct estimate copy_estimate(const struct copy_job *j)
 	struct estimate e = j->estimate;
 
 	e.sessions = j->working > 0 ? j->working : j->o.jobs;
-	if (j->phase == PHASE_OPEN) /* nothing is planned yet */
+	if (j->phase <= PHASE_OPEN) /* nothing is planned yet */
 		return e;
 	add_running(j, &e);
 	find_chains(j, &e);

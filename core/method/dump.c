@@ -7,6 +7,7 @@
 #include "base/argv.h"
 #include "host/tunnel.h"
 #include "method/globals.h"
+#include "method/keep.h"
 #include "method/recreate.h"
 #include "method/rows.h"
 #include "method/subscription.h"
@@ -14,6 +15,12 @@
 
 #define PLACE_DIR "/tmp" /* for dumps where the tools run elsewhere and no folder is named */
 #define LOOK_EMPTY "SELECT relname FROM pg_class WHERE <made by a user> LIMIT 1;  -- there must be none"
+#define LOOK_SAME "SELECT system_identifier, <timeline>, <database>;  -- on both, against what was written down"
+#define LOOK_CHANGED "SELECT count(*), count(*) FILTER (WHERE <written since>) FROM ONLY <each table that was complete>;  -- on both\n" \
+	"-- unchanged ones are kept; of the others the keys, indexes and triggers are dropped, and made again behind their rows"
+#define MAKE_TABLES "CREATE TABLE ...;  -- as pg_dump wrote it, without indexes and keys; tables side by side\n"
+#define COPY_ROWS "COPY <each table> TO STDOUT;  -- on the source, several sessions, in the snapshot; largest tables first\n" \
+	"TRUNCATE ONLY <table>; COPY <table> FROM STDIN (FREEZE);  -- on the target, each table in one transaction\nSELECT setval(<each sequence>, ...);"
 #define LOCK_WAIT "--lock-wait-timeout=3s" /* who waits longer stands behind somebody who waits for us: run.c begins again, for two minutes */
 
 struct build {
@@ -25,6 +32,7 @@ struct build {
 	const struct model *seen;
 	struct plan *p;
 	char *path;  /* of the dump; NULL in stream transfer */
+	bool keep;   /* what an interrupted copy left in the target */
 	char *proof; /* where the source's figures are kept */
 };
 
@@ -270,15 +278,17 @@ static void plan_stream(struct build *b)
 
 	put_scope(st, true);
 	const char *settings = copy_settings(b);
-	char *explain = xasprintf(LOOK_EMPTY "\n%s  -- in the sessions that copy, and gone with them", settings);
-	(void)step_work(st, ON_TARGET, "look that the target is still empty, open sessions", work_rows_open, settings, explain);
+	char *explain = xasprintf("%s\n%s  -- in the sessions that copy, and gone with them", b->keep ? LOOK_SAME : LOOK_EMPTY, settings);
+	(void)step_work(st, ON_TARGET, b->keep ? "look that both servers are the same, open sessions" : "look that the target is still empty, open sessions",
+			b->keep ? work_rows_take_up : work_rows_open, settings, explain);
 	free(explain);
 	dump_objects(b, st);
-	struct action *a = step_work(st, ON_TARGET, "make the tables, begin to copy rows", work_rows_begin, NULL,
-		"CREATE TABLE ...;  -- as pg_dump wrote it, without indexes and keys; tables side by side\n"
-		"COPY <each table> TO STDOUT;  -- on the source, several sessions, in the snapshot; largest tables first\n"
-		"TRUNCATE ONLY <table>; COPY <table> FROM STDIN (FREEZE);  -- on the target, each table in one transaction\n"
-		"SELECT setval(<each sequence>, ...);");
+	if (b->keep)
+		(void)step_work(st, ON_TARGET, "look which tables have not changed since", work_rows_look, NULL, LOOK_CHANGED);
+	if (b->keep && b->dst->n_large_objects > 0)
+		(void)step_work(st, ON_TARGET, "remove the large objects of the interrupted copy", work_clear_large_objects, NULL, "SELECT lo_unlink(<each>);");
+	struct action *a = step_work(st, ON_TARGET, b->keep ? "begin to copy the others' rows" : "make the tables, begin to copy rows", work_rows_begin, NULL,
+				     b->keep ? COPY_ROWS : MAKE_TABLES COPY_ROWS);
 	a->left_name = xasprintf("content:%s", b->m->end[SIDE_TARGET].dbname);
 	a->left_what = xstrdup("unfinished content of the target database");
 	copy_large_objects(b, st);
@@ -443,7 +453,9 @@ static void plan_recreate(struct build *b, struct facts *as_if)
 
 static void plan_target(struct build *b, struct facts *as_if)
 {
-	if (must_recreate(b))
+	bool half = must_recreate(b);
+	b->keep = half && !b->path && !native(b) && keep_may(b->p, b->m, b->src, b->dst, b->seen);
+	if (half && !b->keep)
 		plan_recreate(b, as_if);
 	if (b->src)
 		globals_roles(b->p, b->m, b->src, b->dst);

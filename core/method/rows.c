@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "method/keep.h"
 #include "method/rewritten.h"
 #include "method/toollog.h"
 #include "method/work.h"
@@ -43,6 +44,7 @@ enum err_code rows_list(struct run *r, struct err *err)
 	enum err_code rc = copy_list_read(&r->rows, r->snapshot, &o->schemas, &o->exclude_schemas, left_out, dst ? dst->version_num : 0, err);
 	free(left_out);
 	rc = rc == ERR_OK ? no_new_large_objects(r, err) : rc;
+	rc = rc == ERR_OK ? keep_source(r, err) : rc;
 	return rc == ERR_OK ? copy_list_lock(r->rows, r->snapshot, rewritten_is_followed(r) ? o->jobs : 0, err) : rc;
 }
 
@@ -103,6 +105,7 @@ static void look(struct run *r, struct copy_progress *p)
 	xreplace(&e->text, p->current);
 	run_emit(r, e);
 	emit_issues(r);
+	keep_note(r, false);
 }
 
 void rows_progress(struct run *r)
@@ -142,8 +145,9 @@ static enum err_code feel_pulse(struct run *r, struct pulse *pulse, const struct
 	return ERR_OK;
 }
 
-/* Until the end, or until the tables are there. */
-static enum err_code wait_for(struct run *r, bool end, struct err *err)
+enum until { UNTIL_LOOKED, UNTIL_TABLES, UNTIL_END };
+
+static enum err_code wait_for(struct run *r, enum until until, struct err *err)
 {
 	struct pulse pulse = {0};
 
@@ -151,7 +155,7 @@ static enum err_code wait_for(struct run *r, bool end, struct err *err)
 		struct copy_progress p;
 		struct pollfd fd[2] = {{.fd = copy_fd(r->copy), .events = POLLIN}, {.fd = r->cancel->fd, .events = POLLIN}};
 		look(r, &p);
-		if (p.finished || (!end && p.tables_made) || cancel_raised(r->cancel))
+		if (p.finished || (until == UNTIL_TABLES && p.tables_made) || (until == UNTIL_LOOKED && !p.looking) || cancel_raised(r->cancel))
 			return ERR_OK;
 		enum err_code rc = feel_pulse(r, &pulse, &p, err);
 		if (rc != ERR_OK)
@@ -161,26 +165,52 @@ static enum err_code wait_for(struct run *r, bool end, struct err *err)
 	}
 }
 
+static enum err_code open_copy(struct run *r, const char *settings, struct err *err)
+{
+	struct copy_options o = {
+		.end = {&r->m->end[SIDE_SOURCE], &r->m->end[SIDE_TARGET]}, .application_name = r->app, .snapshot = r->snapshot_name,
+		.jobs = r->m->dump.jobs, .settings = settings, .memory_given = r->m->dump.maintenance_work_mem != NULL, .cancel = r->cancel,
+	};
+	return copy_start(&r->copy, r->rows, NULL, &o, err);
+}
+
 enum err_code work_rows_open(struct run *r, const void *arg, struct err *err)
 {
 	enum err_code rc = work_target_empty(r, NULL, err);
 
-	if (rc != ERR_OK)
-		return rc;
-	struct copy_options o = {
-		.end = {&r->m->end[SIDE_SOURCE], &r->m->end[SIDE_TARGET]}, .application_name = r->app, .snapshot = r->snapshot_name,
-		.jobs = r->m->dump.jobs, .settings = arg, .memory_given = r->m->dump.maintenance_work_mem != NULL, .cancel = r->cancel,
-	};
-	return copy_start(&r->copy, r->rows, NULL, &o, err);
+	if (rc == ERR_OK)
+		rc = keep_target(r, false, err);
+	return rc == ERR_OK ? open_copy(r, arg, err) : rc;
+}
+
+enum err_code work_rows_take_up(struct run *r, const void *arg, struct err *err)
+{
+	enum err_code rc = keep_target(r, true, err);
+
+	return rc == ERR_OK ? open_copy(r, arg, err) : rc;
+}
+
+enum err_code work_rows_look(struct run *r, const void *arg, struct err *err)
+{
+	(void)arg;
+	enum err_code rc = keep_look(r, str_text(&r->kept), err);
+	if (rc == ERR_OK)
+		rc = wait_for(r, UNTIL_LOOKED, err);
+	return rc == ERR_OK ? keep_judge(r, err) : rc;
 }
 
 enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err)
 {
 	(void)arg;
-	enum err_code rc = copy_go(r->copy, str_text(&r->kept), err);
+	const char *sql = str_text(&r->kept);
+	enum err_code rc = keep_begin(r, sql, err);
 
+	if (rc == ERR_OK)
+		rc = copy_go(r->copy, sql, err);
+	if (rc == ERR_OK)
+		keep_say_again(r);
 	str_fini(&r->kept);
-	return rc == ERR_OK ? wait_for(r, false, err) : rc;
+	return rc == ERR_OK ? wait_for(r, UNTIL_TABLES, err) : rc;
 }
 
 enum err_code work_rows_end(struct run *r, const void *arg, struct err *err)
@@ -189,16 +219,17 @@ enum err_code work_rows_end(struct run *r, const void *arg, struct err *err)
 	char n[48], t[48], o[48], b[32];
 
 	(void)arg;
-	enum err_code rc = wait_for(r, true, err);
+	enum err_code rc = wait_for(r, UNTIL_END, err);
 	if (rc != ERR_OK)
 		return rc;
 	copy_peek(r->copy, &p);
+	keep_note(r, true);
 	rc = copy_finish(r->copy, err);
 	r->copy = NULL;
 	if (rc == ERR_OK)
-		run_note(r, "rows", "%s of %s copied (%s on the source), %s made from the dump",
-			 fmt_things(n, sizeof n, p.rows, "row"), fmt_things(t, sizeof t, (int64_t)p.tables, "table"), fmt_bytes(b, sizeof b, (double)p.of_bytes),
-			 fmt_things(o, sizeof o, (int64_t)p.objects, "object"));
+		run_note(r, "rows", "%s of %s copied (%s on the source%s), %s made from the dump",
+			 fmt_things(n, sizeof n, p.rows, "row"), fmt_things(t, sizeof t, (int64_t)(p.tables - p.kept), "table"), fmt_bytes(b, sizeof b, (double)(p.of_bytes - p.kept_bytes)),
+			 p.kept ? "; the rest was kept" : "", fmt_things(o, sizeof o, (int64_t)(p.objects - p.kept_objects), "object"));
 	if (rc == ERR_OK && p.broken > 0)
 		run_note(r, "connections", "connections broke %d time%s during the copy; what was under way was done again", p.broken, p.broken == 1 ? "" : "s");
 	copy_list_free(r->rows);
@@ -215,6 +246,7 @@ void rows_release(struct run *r)
 		(void)copy_finish(r->copy, &ignored);
 	}
 	r->copy = NULL;
+	keep_release(r);
 	copy_list_free(r->rows);
 	r->rows = NULL;
 	str_fini(&r->kept);

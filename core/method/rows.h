@@ -10,6 +10,10 @@ enum err_code rows_list(struct run *r, struct err *err);
  * settings of the target's.
  */
 enum err_code work_rows_open(struct run *r, const void *arg, struct err *err);
+/* The same, with what an interrupted attempt left in the target: that it is the one, and the source the one it came from. arg: as above */
+enum err_code work_rows_take_up(struct run *r, const void *arg, struct err *err);
+/* Looks which of its tables may be kept, by what the last command said (the objects as SQL). arg: NULL */
+enum err_code work_rows_look(struct run *r, const void *arg, struct err *err);
 /* Gives them what the last command said (the objects as SQL), and waits until the tables are there. arg: NULL */
 enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err);
 /* Waits for the end. arg: NULL */

@@ -432,6 +432,8 @@ enum err_code run_plan(struct run *r, struct err *err)
 		if (!s->scope)
 			attention = r->attention;
 	}
+	if (r->begin_again)
+		let_go(r);
 	return rc;
 }
 

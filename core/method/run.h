@@ -16,6 +16,7 @@
 
 struct cutover;
 struct gauge;
+struct keep;
 struct rehearsal;
 
 struct run {
@@ -55,6 +56,8 @@ struct run {
 	struct verify_job *job;
 	struct copy_list *rows;  /* what is copied, as the snapshot has it */
 	struct copy_job *copy;   /* while rows are travelling */
+	struct keep *keep;       /* what is complete of that (keep.h) */
+	bool begin_again;        /* what an interrupted copy left cannot be kept: the attempt goes on with another plan */
 	int64_t asked_us;        /* the target about its indexes, monotonic */
 	struct str kept;         /* standard output of the last command that keeps it */
 	struct secret replication_password; /* of the role that the subscription logs in as; only here and in the target's catalogue */

@@ -60,7 +60,7 @@ void takenup_notes(struct plan *p, const struct model *seen)
 	if (removed.len)
 		str_addf(&removed, ", and the database, which is made anew: %s",
 			 plan_find(p, "restore") ? "a restore cannot be continued"
-						 : "the snapshot of the source ended with that attempt, and tables of two moments do not fit each other");
+						 : "the snapshot of the source ended with that attempt");
 	say(p, "removed first", &removed);
 	say(p, "kept", &kept);
 	say(p, "done again", &again);
