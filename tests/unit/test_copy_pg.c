@@ -300,6 +300,120 @@ static void test_unique(void **state)
 	is(1, "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conname = 'big_pkey'", "it");
 }
 
+/* ---- after an interruption ---- */
+
+static void add_index(struct str *sql, const char *t)
+{
+	str_addf(sql, "--\n-- Name: %s_ix; Type: INDEX; Schema: c; Owner: o\n--\n\nCREATE INDEX %s_ix ON c.%s USING btree (a);\n\n", t, t, t);
+}
+
+static size_t at_of(const struct copy_list *l, const char *name)
+{
+	for (size_t i = 0; i < l->n_tables; i++)
+		if (str_eq(l->tables[i].name, name))
+			return i;
+	fail_msg("%s is not listed", name);
+	return 0;
+}
+
+/* Looks, then copies what is not kept. kept: names between blanks. */
+static void take_up(const char *const *names, size_t n, int64_t source_xid, const char *sql, int64_t range_bytes, const char *kept)
+{
+	struct copy_list *l = list();
+	struct copy_options o = {.end = {&end[0], &end[1]}, .application_name = APP, .snapshot = snapshot, .jobs = 3, .range_bytes = range_bytes};
+	struct copy_had *had = xcalloc(l->n_tables + 1, sizeof *had);
+	struct copy_progress p;
+	struct copy_job *j;
+	struct err err = {0};
+	char *xid = value(1, "SELECT txid_snapshot_xmax(txid_current_snapshot())");
+	for (size_t i = 0; i < l->n_tables; i++)
+		had[i].rows = -1;
+	for (size_t i = 0; i < n; i++)
+		had[at_of(l, names[i])] = (struct copy_had){.rows = str_eq(names[i], "few") ? 200 : 100000, .xid = atoll(xid)};
+	free(xid);
+	must(copy_start(&j, l, NULL, &o, &err), &err, "copy_start");
+	copy_look(j, had, source_xid, true);
+	free(had);
+	int64_t deadline = clock_deadline(60000);
+	do {
+		copy_peek(j, &p);
+		if (p.finished || clock_mono_us() > deadline)
+			fail_msg("looking does not end well");
+		(void)poll(NULL, 0, 10);
+	} while (p.looking);
+	assert_false(copy_misses(j));
+	for (size_t i = 0; i < n; i++)
+		if (copy_keeps(j, at_of(l, names[i])) != (strstr(kept, names[i]) != NULL))
+			fail_msg("%s is %skept", names[i], strstr(kept, names[i]) ? "not " : "");
+	must(copy_go(j, sql, &err), &err, "copy_go");
+	wait_end(j, &p);
+	take_issues(j);
+	must(copy_finish(j, &err), &err, "copy_finish");
+	no_issue();
+	copy_list_free(l);
+	forget(NULL);
+}
+
+static void test_taken_up(void **state)
+{
+	(void)state;
+	NEED_SERVERS;
+	static const char *const names[] = {"few", "many", "subbed"};
+	struct str sql = {0};
+	sql_both("CREATE TABLE c.few (a int); CREATE TABLE c.many (a int, b text); CREATE TABLE c.subbed (a int, b text)");
+	sql_on(0, "INSERT INTO c.few SELECT generate_series(1, 200); INSERT INTO c.many SELECT g, repeat('x', 100) FROM generate_series(1, 100000) g; INSERT INTO c.subbed SELECT * FROM c.many");
+	for (size_t i = 0; i < 3; i++)
+		add_index(&sql, names[i]);
+	str_add(&sql, END);
+	/* a transaction that is under way has an older number than what it writes in a savepoint, and no snapshot names the latter */
+	struct session *s;
+	struct err err = {0};
+	must(session_open(&s, &end[0], NULL, NULL, &err), &err, "session");
+	must(session_run(s, "BEGIN; SELECT txid_current(); SAVEPOINT x; DELETE FROM c.subbed WHERE a = 1; INSERT INTO c.subbed VALUES (-1, 'late'); RELEASE x", &err), &err, "sub");
+	char *xmin = value(0, "SELECT txid_snapshot_xmin(txid_current_snapshot())");
+	int64_t xid = atoll(xmin);
+	free(xmin);
+	run(str_text(&sql), 3, 1 << 20, NULL);
+	no_issue();
+	forget(NULL);
+	must(session_run(s, "COMMIT", &err), &err, "commit");
+	session_close(s);
+	char *was = value(1, "SELECT string_agg(pg_relation_filenode(oid)::text, ' ' ORDER BY relname) FROM pg_class WHERE relname IN ('few', 'many', 'few_ix', 'many_ix')");
+	take_up(names, 3, xid, str_text(&sql), 1 << 20, "few many");
+	is(1, "SELECT string_agg(pg_relation_filenode(oid)::text, ' ' ORDER BY relname) FROM pg_class WHERE relname IN ('few', 'many', 'few_ix', 'many_ix')", was);
+	free(was);
+	for (size_t i = 0; i < 3; i++) {
+		char *t = xasprintf("c.%s", names[i]);
+		equal(t);
+		free(t);
+	}
+	is(1, "SELECT count(*) FROM pg_indexes WHERE schemaname = 'c'", "3");
+	/* their rows are not older than such a snapshot; with the numbers of another epoch either */
+	take_up(names, 3, xid - 3, str_text(&sql), 1 << 20, "");
+	take_up(names, 3, xid - 3 + (INT64_C(1) << 32), str_text(&sql), 1 << 20, "");
+	/* rows that only freezing touched are what they were */
+	sql_on(0, "VACUUM FREEZE c.few");
+	sql_on(0, "VACUUM FULL c.many");
+	sql_on(1, "UPDATE c.few SET a = a WHERE a = 7"); /* by somebody, before it was complete: older than its number */
+	xmin = value(0, "SELECT txid_snapshot_xmin(txid_current_snapshot())");
+	take_up(names, 2, atoll(xmin), str_text(&sql), 1 << 20, "few many");
+	/* as many as there were, and yet others */
+	sql_on(0, "DELETE FROM c.few WHERE a = 1; INSERT INTO c.few VALUES (1)");
+	sql_on(0, "UPDATE c.many SET b = 'y' WHERE a = 99999");
+	take_up(names, 2, atoll(xmin), str_text(&sql), 1 << 20, "");
+	free(xmin);
+	equal("c.few");
+	equal("c.many");
+	/* one is missing on the target */
+	xmin = value(0, "SELECT txid_snapshot_xmin(txid_current_snapshot())");
+	sql_on(1, "DELETE FROM c.few WHERE a = 5; DELETE FROM c.many WHERE a = 5");
+	take_up(names, 2, atoll(xmin), str_text(&sql), 1 << 20, "");
+	free(xmin);
+	equal("c.few");
+	equal("c.many");
+	str_fini(&sql);
+}
+
 static void test_not_whole(void **state)
 {
 	(void)state;
@@ -323,7 +437,7 @@ static void test_not_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_types), T(test_high_char), T(test_shapes), T(test_enum_hash), T(test_ranges), T(test_violations), T(test_keys), T(test_unique), T(test_not_whole),
+		T(test_types), T(test_high_char), T(test_shapes), T(test_enum_hash), T(test_ranges), T(test_violations), T(test_keys), T(test_unique), T(test_taken_up), T(test_not_whole),
 	};
 	cmocka_set_test_filter(getenv("ONLY")); /* by name, with * and ?; all without it */
 	return cmocka_run_group_tests(tests, setup, teardown);

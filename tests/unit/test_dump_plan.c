@@ -5,9 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "copy/copied.h"
+#include "journal/journal.h"
 #include "method/dump.h"
 #include "method/takenup.h"
 
@@ -411,6 +414,63 @@ static void somebody_elses_table_in_it(void **state)
 	strv_fini(&w->src.relations);
 }
 
+/* What is complete stands in a file beside the journal: a plan that keeps it removes nothing; one that does not says why. */
+static void a_stream_is_taken_up(void **state)
+{
+	struct world *w = *state;
+	char dir[] = "/tmp/pgusher-plan.XXXXXX", *sub;
+	struct copied c = {.run = S("run-1"), .of_tables = 3, .at = {{.system = S("1"), .timeline = S("00000001")}, {.system = S("2"), .timeline = S("00000001")}}};
+	struct err err = {0};
+
+	assert_non_null(mkdtemp(dir));
+	xreplace(&w->m.state_dir, dir);
+	sub = migration_state_dir(&w->m);
+	assert_int_equal(journal_make_dir(sub, &err), ERR_OK);
+	model_apply(&w->seen, event_new(EV_BEGIN, "run-1"));
+	w->src.system_identifier = S("1");
+	w->dst.system_identifier = S("2");
+	w->dst.db_exists = true;
+	w->dst.db_owner = S("app");
+	w->dst.n_user_objects = 4;
+	left(w, "content:shop"); /* it was there before: yet nothing is dropped, so that nobody is asked */
+	assert_true(recreates(w));
+	says(w, "taken up again, from the start: no table that is complete is written down", "", "");
+	assert_int_equal(copied_write(&c, sub, &err), ERR_OK);
+	assert_true(recreates(w));
+	copied_add(&c, 5, "s.a", 10, 3 << 20, 9);
+	assert_int_equal(copied_write(&c, sub, &err), ERR_OK);
+	order(w, true, "roles database extensions snapshot copy source-proof proof finish");
+	says(w, "taken up again: 1 of 3 tables (3.0 MB) are on the target already; those that have not changed", "", "");
+	has(w, "copy", "<written since>");
+	lacks(w, "copy", "still empty");
+	lacks(w, "copy", "lo_unlink");
+	w->dst.n_large_objects = 2;
+	(void)build(w, true);
+	has(w, "copy", "lo_unlink");
+	strv_add(&w->dst.relations, "\"other\".\"a\""); /* somebody else's: asked about, as ever */
+	assert_true(recreates(w));
+	says(w, "from the start: the target holds what the source does not have", "", "");
+	strv_fini(&w->dst.relations);
+	w->dst.system_identifier = S("3");
+	assert_true(recreates(w));
+	says(w, "from the start: the target is another server now", "", "");
+	w->dst.system_identifier = S("2");
+	xreplace(&w->seen.begin->id, "run-2"); /* another attempt's */
+	assert_true(recreates(w));
+	xreplace(&w->seen.begin->id, "run-1");
+	step_ended(w, "copy", ST_DONE);
+	assert_false(recreates(w)); /* what its proof was to be made of is lost: looked at once more */
+	has(w, "copy", "<written since>");
+	w->m.dump.transfer = TRANSFER_FILE;
+	assert_true(recreates(w));
+	copied_remove(sub);
+	assert_int_equal(rmdir(sub), 0);
+	free(sub);
+	assert_int_equal(rmdir(dir), 0);
+	free(c.tables[0].id);
+	free(c.tables);
+}
+
 static void a_restored_file(void **state)
 {
 	struct world *w = *state;
@@ -640,7 +700,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(steps_in_order), T(scopes_and_trust), T(no_plan_without), T(options_of_the_tools), T(the_dump_file_goes_or_stays),
-		T(a_stream_is_begun_anew), T(a_copy_without_proof_counts_alone), T(a_database_that_was_there_before), T(somebody_elses_table_in_it), T(a_restored_file),
+		T(a_stream_is_begun_anew), T(a_copy_without_proof_counts_alone), T(a_database_that_was_there_before), T(somebody_elses_table_in_it), T(a_stream_is_taken_up), T(a_restored_file),
 		T(awkward_names), T(roles_for_a_superuser), T(roles_without_a_superuser), T(memberships), T(locales), T(a_database_that_is_there),
 		T(extensions),
 	};
