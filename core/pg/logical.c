@@ -133,6 +133,12 @@ void link_undo_sql(struct str *sql, const char *kind, const char *name)
 		}
 }
 
+/*
+ * What the publisher's walsender writes values with. A worker before 15 leaves that to the publisher's database and role (and 10 and 11 have
+ * extra_float_digits 0): floats would lose their last digits, dates and intervals could be read as others.
+ */
+#define WALSENDER_WRITES "-c extra_float_digits=3 -c datestyle=ISO -c intervalstyle=postgres"
+
 static char *conninfo(struct endpoint e, const char *host, const char *port, const char *role, const char *password, bool leader)
 {
 	struct str s = {0};
@@ -147,8 +153,8 @@ static char *conninfo(struct endpoint e, const char *host, const char *port, con
 	bool several = leader && e.host && strchr(e.host, ',');
 	char *base = endpoint_conninfo(&e, NULL, several);
 	str_add(&s, base);
-	if (several) /* libpq must not take the leader for a standby while it is fenced */
-		str_add(&s, " options='-c default_transaction_read_only=off'");
+	/* libpq must not take the leader for a standby while it is fenced */
+	str_addf(&s, " options='" WALSENDER_WRITES "%s'", several ? " -c default_transaction_read_only=off" : "");
 	str_add(&s, " connect_timeout=10 password='");
 	for (const char *p = password ? password : "..."; *p; p++) {
 		if (*p == '\'' || *p == '\\')

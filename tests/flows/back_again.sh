@@ -12,6 +12,10 @@ INSERT INTO t SELECT g, 'x' FROM generate_series(1, 100) g;
 CREATE UNLOGGED TABLE "Кэш" (id int PRIMARY KEY, v text);
 INSERT INTO "Кэш" SELECT g, 'old' FROM generate_series(1, 100) g;
 SELECT lo_from_bytea(70001, 'old'), lo_from_bytea(70002, 'goes'), lo_from_bytea(70003, 'stays');
+CREATE TABLE exact (id int PRIMARY KEY, f float8, r real, d date, at timestamp, i interval);
+ALTER DATABASE shop SET extra_float_digits = -3;
+ALTER DATABASE shop SET datestyle = 'SQL, DMY';
+ALTER DATABASE shop SET intervalstyle = 'sql_standard';
 SQL
 cat >"$WORK/told" <<SH
 #!/bin/sh
@@ -28,18 +32,27 @@ beside() { # SERVER: what replication does not carry
 	lab psql "$1" "$(database "$1")" -At -c "SELECT md5(string_agg(x, ',' ORDER BY x)) FROM (SELECT id || v AS x FROM \"Кэш\" UNION ALL SELECT oid || encode(lo_get(oid), 'hex') FROM pg_largeobject_metadata) q"
 }
 writes() { lab psql "$1" "$(database "$1")" -qc "INSERT INTO t VALUES ($2, 'w')"; }
+# How a database writes values for its own clients must not reach what is replicated.
+exact_row() { lab psql "$1" "$(database "$1")" -qc "INSERT INTO exact VALUES ($2, 1 / 3e0 + $2, 1 / 7e0, '2021-02-03', '2021-02-03 04:05:06.789', '-1 day -02:03:04')"; }
+exact() {
+	lab psql "$1" "$(database "$1")" -At -c "SELECT string_agg(concat(encode(float8send(f), 'hex'), encode(float4send(r), 'hex'), d - date '2000-01-01', extract(epoch FROM at), extract(epoch FROM i)), ',' ORDER BY id) FROM exact"
+}
 refuses() { ! writes "$1" 0; }
 ok 'the target follows' exits 0 pgusher run both --yes
 lab psql a shop -q -o /dev/null -c "UPDATE \"Кэш\" SET v = 'newer' WHERE id < 10" -c "SELECT lo_put(70001, 0, 'new'), lo_unlink(70002), lo_from_bytea(70004, 'more')"
-was=$(beside a)
+exact_row a 1
+was=$(beside a) was_exact=$(exact a)
 ok 'a cutover: not by the name of the source' exits 3 pgusher cutover both --confirm shop
 ok 'a cutover: what to type instead' says both "pgusher cutover -c $WORK/both.ini --confirm moved"
 ok 'cut over' exits 0 pgusher cutover both --confirm moved
 ok 'cut over: unlogged tables and large objects are the same' test "$(beside b)" = "$was"
+ok 'cut over: floats, dates and intervals are the same to the last digit' test "$(exact b)" = "$was_exact"
 ok 'cut over: each command, with the way it goes' test "$(calls)" = "before_fence $A $B;fence $A $B;hand_over $A $B;after_hand_over $A $B;"
 lab psql b moved -q -o /dev/null -c 'DELETE FROM "Кэш" WHERE id > 50' -c "INSERT INTO \"Кэш\" VALUES (1000, 'made on the target')" \
 	-c "SELECT lo_put(70003, 0, 'STAYS'), lo_unlink(70004), lo_from_bytea(70005, repeat('big', 500000)::bytea)"
-now=$(beside b)
+for setting in 'extra_float_digits = -3' "datestyle = 'SQL, DMY'" "intervalstyle = 'sql_standard'"; do lab psql b postgres -qc "ALTER DATABASE moved SET $setting"; done
+exact_row b 2
+now=$(beside b) now_exact=$(exact b)
 ok 'something was done on the target' test "$now" != "$was"
 
 # the fence's command fails: taken back, and let go
@@ -68,6 +81,7 @@ ok 'a rollback: not by the name of the source' exits 3 pgusher rollback both --m
 ok 'a rollback: what to type instead' says both "pgusher rollback -c $WORK/both.ini --max-outage 30 --confirm moved"
 ok 'rolled back' exits 0 pgusher rollback both --confirm moved
 ok 'rolled back: unlogged tables and large objects came back' test "$(beside a)" = "$now"
+ok 'rolled back: floats, dates and intervals are the same to the last digit' test "$(exact a)" = "$now_exact"
 ok 'rolled back: each command, with the way it goes' test "$(calls)" = "before_fence $B $A;fence $B $A;hand_over $B $A;after_rollback $B $A;"
 ok 'rolled back: all rows' test "$(lab psql a shop -At -c 'SELECT count(*) FROM t')" = 102
 ok 'rolled back: the source is written to' writes a 203
