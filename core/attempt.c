@@ -110,6 +110,23 @@ char *attempt_new_id(void)
 	return xasprintf("%s-%04x", stamp, (unsigned)(clock_mono_us() & 0xffff));
 }
 
+/* Who begins something else after a copy was told to go, and did not, wants what is there: it is not to go behind their back. */
+static enum err_code keep_copy(struct attempt *a, struct err *err)
+{
+	char *path = journal_path(a->sink->dir);
+	struct model story;
+	enum err_code rc;
+
+	model_init(&story);
+	rc = model_load(&story, path, err);
+	for (size_t i = 0; i < story.left.n && rc == ERR_OK; i++)
+		if (!story.left.v[i].removed && str_starts(story.left.v[i].last->id, ABANDON_COPY))
+			rc = sink_emit(a->sink, event_new(EV_REMOVED, story.left.v[i].last->id), err);
+	model_fini(&story);
+	free(path);
+	return rc;
+}
+
 enum err_code attempt_begin(struct attempt *a, const struct model *seen, char **id, struct err *err)
 {
 	struct event *e = event_new(seen ? EV_RESUME : EV_BEGIN, NULL);
@@ -121,7 +138,8 @@ enum err_code attempt_begin(struct attempt *a, const struct model *seen, char **
 	e->n = getpid();
 	xreplace(&e->hint, PGUSHER_VERSION);
 	xreplace(&e->sql, a->what ? a->what : method_name(a->m->method));
-	return sink_emit(a->sink, e, err);
+	enum err_code rc = sink_emit(a->sink, e, err);
+	return rc == ERR_OK && !seen ? keep_copy(a, err) : rc;
 }
 
 /*

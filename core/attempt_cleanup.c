@@ -114,7 +114,12 @@ static enum err_code look_closer(struct attempt *a, struct model *seen, bool dro
 	char *id = attempt_new_id();
 
 	attempt_init_run(&r, a, none, NULL, id);
-	enum err_code rc = drop_copy ? abandon_copy(&r, seen, &beside, err) : ERR_OK;
+	enum err_code rc = drop_copy || abandon_begun(seen) ? abandon_copy(&r, seen, &beside, err) : ERR_OK;
+	if (rc != ERR_OK && rc != ERR_CANCELLED && !drop_copy) { /* the rest goes all the same */
+		abandon_not(seen, &beside, err);
+		*err = (struct err){0};
+		rc = ERR_OK;
+	}
 	if (rc == ERR_OK)
 		leftover_look(&r, seen, theirs, l);
 	for (size_t i = 0; i < beside.n; i++)

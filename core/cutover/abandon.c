@@ -10,6 +10,20 @@
 #define NAMES_SHOWN 12
 #define ASK_MS 10000
 
+/* The word stands on the publication and goes with it; that the source is closed outlives both, and the way back. */
+static enum err_code source_is_open(struct session *s, struct err *err)
+{
+	char *closed = NULL;
+	enum err_code rc = phase_setting(s, &closed, err);
+
+	if (rc == ERR_OK && !str_empty(closed) && !str_eq(closed, "off")) {
+		rc = err_set(err, ERR_BLOCKED, "the source refuses writes: the target may be the primary, and its database is not dropped");
+		(void)err_hint(err, "see where the applications write; a target that is not needed is dropped by hand");
+	}
+	free(closed);
+	return rc;
+}
+
 /* The source's word counts; one that cannot be asked may have been handed over. */
 static enum err_code target_never_led(struct run *r, const struct link *f, struct err *err)
 {
@@ -19,6 +33,8 @@ static enum err_code target_never_led(struct run *r, const struct link *f, struc
 
 	if (rc == ERR_OK)
 		rc = phase_read(s, f->publication, &note, err);
+	if (rc == ERR_OK && note.phase == PHASE_NONE && (rc = source_is_open(s, err)) == ERR_BLOCKED)
+		return rc;
 	if (rc != ERR_OK) {
 		(void)err_prefix(err, "whether the target has become the primary is not known, therefore its database is not dropped");
 		return err_hint(err, "begin again when the source answers, or without --drop-copy: then the copy stays");
@@ -87,6 +103,35 @@ static void add(const struct migration *m, struct model *seen)
 	free(id);
 }
 
+/* What is given up: a part of a replication, or a copy that was to go before. Of one that is over, the database may be in use. */
+static enum err_code there_is_one(const struct model *seen, struct err *err)
+{
+	static const char *const kinds[] = {"subscription:", "slot:", "publication:", "database:", ABANDON_COPY};
+
+	for (size_t i = 0; i < seen->left.n; i++)
+		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+			if (!seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, kinds[k]))
+				return ERR_OK;
+	err_set(err, ERR_BLOCKED, "no replication is there to be given up: the target may be the primary, and its database is not dropped");
+	return err_hint(err, "pgusher cleanup without --drop-copy removes what is left; a database that is not needed is dropped by hand");
+}
+
+bool abandon_begun(const struct model *seen)
+{
+	for (size_t i = 0; i < seen->left.n; i++)
+		if (!seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, ABANDON_COPY))
+			return true;
+	return false;
+}
+
+void abandon_not(struct model *seen, struct strv *beside, const struct err *why)
+{
+	for (size_t i = 0; i < seen->left.n; i++)
+		if (!seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, ABANDON_COPY))
+			model_apply(seen, event_new(EV_REMOVED, seen->left.v[i].last->id));
+	strv_addf(beside, "NOT removed: the target's copy, which was to go: %s", why->msg);
+}
+
 enum err_code abandon_copy(struct run *r, struct model *seen, struct strv *beside, struct err *err)
 {
 	const struct migration *m = r->m;
@@ -97,10 +142,12 @@ enum err_code abandon_copy(struct run *r, struct model *seen, struct strv *besid
 		return err_hint(err, m->method != METHOD_SUBSCRIPTION ? "what an interrupted copy made is removed by pgusher cleanup anyway" : "pgusher cleanup without --drop-copy ends the replication; what then stays can be dropped by hand");
 	}
 	link_forward(&f, m);
-	enum err_code rc = target_never_led(r, &f, err);
+	enum err_code rc = there_is_one(seen, err);
+	if (rc == ERR_OK)
+		rc = target_never_led(r, &f, err);
 	if (rc == ERR_OK)
 		rc = look_into(r, beside, err);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && !abandon_begun(seen))
 		add(m, seen);
 	return rc;
 }

@@ -72,4 +72,34 @@ ok 'primary: cut over' exits 0 pgusher cutover case --confirm shop
 ok 'primary: its database never goes' exits 3 pgusher cleanup case --yes --drop-copy --confirm shop
 ok 'primary: and it is said why' says case 'the target is the primary: its database is not dropped'
 ok 'primary: it has its rows' rows 1000
+lab psql b postgres -q -c 'CREATE DATABASE theirs OWNER pgusher_case_back' # so that a part of the way back stays, when all that says who leads is gone
+ok 'primary: the way back is given up, as far as it goes' exits 1 pgusher cleanup case --yes --confirm shop
+ok 'primary: its database never goes, then either' exits 3 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'primary: and it is said why, then' says case 'no replication is there to be given up: the target may be the primary, and its database is not dropped'
+ok 'primary: it has its rows' rows 1000
+lab psql a shop -q -c 'SET default_transaction_read_only = off' -c 'CREATE PUBLICATION pgusher_case'
+mv "$XDG_STATE_HOME/pgusher/case" "$XDG_STATE_HOME/pgusher/away"
+ok 'primary: nor where nothing is written down, and a publication is there' exits 3 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'primary: and it is said why, there' says case 'the source refuses writes: the target may be the primary, and its database is not dropped'
+ok 'primary: it has its rows' rows 1000
+lab psql a shop -q -c 'SET default_transaction_read_only = off' -c 'DROP PUBLICATION pgusher_case'
+mv "$XDG_STATE_HOME/pgusher/away" "$XDG_STATE_HOME/pgusher/case"
+lab psql b postgres -q -c 'DROP DATABASE theirs'
+ok 'primary: the rest goes' exits 0 pgusher cleanup case --yes --confirm shop
+
+# ---- a copy that was told to go, and another one that came in its place ----
+lab psql a postgres -q -c 'ALTER DATABASE shop RESET default_transaction_read_only'
+lab psql b postgres -q -c 'DROP DATABASE shop'
+ok 'anew: it runs' exits 0 pgusher run case --yes
+lab psql b shop -q -c 'SELECT pg_sleep(613)' >/dev/null 2>&1 &
+until_true 20 in_it
+ok 'anew: told to go while somebody is in it' exits 1 pgusher cleanup case --yes --drop-copy --confirm shop
+lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(613)'"
+lab psql b postgres -q -c 'DROP DATABASE shop WITH (FORCE)'
+ok 'anew: it runs again' exits 0 pgusher run case --yes
+ok 'anew: cut over' exits 0 pgusher cutover case --confirm shop
+ok 'anew: finalized' exits 0 pgusher finalize case --confirm shop --yes
+lab psql a postgres -q -c 'ALTER DATABASE shop RESET default_transaction_read_only'
+ok 'anew: a clean-up has nothing to drop' exits 0 pgusher cleanup case --yes --confirm shop
+ok 'anew: the primary has its rows' rows 1000
 exit $bad
