@@ -55,6 +55,7 @@ void migration_init(struct migration *m)
 	m->dump.transfer = TRANSFER_STREAM;
 	m->dump.format = FORMAT_DIRECTORY;
 	m->dump.jobs = 4;
+	m->dump.split_mb = 1024;
 	m->dump.verify = VERIFY_CHECKSUM;
 	m->cut = (struct cutover_options){.max_lag_bytes = 16 << 20, .max_outage_s = 60, .reverse = true, .large_objects = true, .unlogged = true,
 					  .refresh_matviews = true, .analyze = true};

@@ -45,6 +45,7 @@ struct dump_options {
 	enum transfer transfer;
 	enum dump_format format;
 	int jobs;              /* parallel jobs of pg_dump and pg_restore, 1..64 */
+	int split_mb;          /* of the stream: tables of so many MB may be copied by several sessions at once; 0: none */
 	char *compress;        /* none, gzip:0..9, lz4[:n], zstd[:n]; NULL: the tool's default */
 	char *dir;             /* where the dump lies; NULL: the state directory */
 	char *use_file;        /* restore only: an existing dump; NULL: make one */

@@ -36,6 +36,7 @@ static const struct setting keys[] = {
 	{"dump", "transfer", T_TRANSFER, M(dump.transfer), 0, 0, "stream", "stream: straight into the target; file: through a dump file"},
 	{"dump", "format", T_FORMAT, M(dump.format), 0, 0, "directory", "of the file: directory (parallel) or custom (one file)"},
 	{"dump", "jobs", T_INT, M(dump.jobs), 1, 64, "4", "parallel jobs, 1 to 64"},
+	{"dump", "split_mb", T_INT, M(dump.split_mb), 0, 1 << 20, "1024", "of the stream: a table of so many MB that is more than a session's share is copied by several at once; 0: none is"},
 	{"dump", "compress", T_COMPRESS, M(dump.compress), 0, 0, NULL, "none, gzip:0..9, lz4, zstd:1..22; default: what pg_dump does"},
 	{"dump", "dir", T_TEXT, M(dump.dir), 0, 0, NULL, "folder of the dump file; default: the migration's state folder"},
 	{"dump", "use_file", T_TEXT, M(dump.use_file), 0, 0, NULL, "restore this existing dump; none is made"},

@@ -31,7 +31,7 @@ struct copy_options {
 	int jobs;
 	const char *settings;           /* "SET ...; SET ..." for the target's sessions; may be NULL */
 	bool memory_given;              /* maintenance_work_mem in settings is the operator's: not to be changed for single indexes */
-	int64_t range_bytes;            /* tables from here on may be copied in ranges; 0: the default */
+	int64_t range_bytes;            /* tables from here on may be copied in ranges; 0: none */
 	struct cancel *cancel;
 };
 

@@ -192,7 +192,7 @@ enum err_code copy_list_read(struct copy_list **out, struct session *s, const st
 	return rc;
 }
 
-enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int jobs, struct err *err)
+enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int jobs, int64_t range_bytes, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 	struct str sql = {0};
@@ -201,7 +201,7 @@ enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int j
 		size_t n = 0;
 		str_clear(&sql);
 		for (; n < LOCK_CHUNK && i < l->n_tables; i++)
-			if (jobs <= 0 || copy_in_ranges(l, &l->tables[i], jobs))
+			if (jobs <= 0 || copy_in_ranges(l, &l->tables[i], jobs, range_bytes))
 				str_addf(&sql, "%s ONLY %s", n++ ? "," : "LOCK TABLE", l->tables[i].from);
 		str_add(&sql, " IN ACCESS SHARE MODE");
 		if (n > 0)

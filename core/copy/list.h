@@ -40,14 +40,14 @@ struct copy_list {
  */
 enum err_code copy_list_read(struct copy_list **out, struct session *s, const struct strv *schemas, const struct strv *exclude,
 			     const char *left_out, int target_version, struct err *err);
-/* Whether a table's rows travel in several transactions, when that many sessions copy with the default range_bytes. Pure; plan.c. */
-bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int jobs);
+/* Whether a table's rows travel in several transactions, when that many sessions copy; range_bytes as in copy_options. Pure; plan.c. */
+bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int jobs, int64_t range_bytes);
 /*
  * Locks the tables against being truncated, rewritten or dropped until the transaction ends: an older snapshot would see
  * them empty. Reading and writing go on. jobs > 0: only those that so many sessions copy in ranges of blocks, whose rows would
  * change places. ERR_SQL 55P03 after two minutes.
  */
-enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int jobs, struct err *err);
+enum err_code copy_list_lock(const struct copy_list *l, struct session *s, int jobs, int64_t range_bytes, struct err *err);
 void copy_list_free(struct copy_list *l); /* NULL is fine */
 
 /* NULL: there is none. */

@@ -13,7 +13,6 @@
 #define MERGE_BYTES (272 << 10) /* tuplesort.c: MERGE_BUFFER_SIZE and two blocks */
 #define SORT_LEAST_MB 4
 #define SORT_MOST_MB 64         /* two processes, from 11 on; what is larger than half of it would not be merged in less */
-#define RANGE_MIN_BYTES (64 << 20) /* smaller tables are not worth the FREEZE that ranges cannot have */
 
 static struct part *add_part(struct copy_job *j, size_t first, size_t n, int64_t bytes)
 {
@@ -32,33 +31,29 @@ static void add_group(struct copy_job *j, size_t first, size_t n, size_t parts, 
 
 /*
  * A table that is larger than a session's share would keep one of them busy long after the others. Ranges cost no more of the
- * servers' time, but the FREEZE of a whole table: such tables are vacuumed in the end.
+ * servers' time, but the FREEZE of a whole table, and its sessions wait for each other when they extend it: a sixth more processor seconds
+ * in all. So only what is large enough to be worth that, and such tables are vacuumed in the end.
  */
 static size_t ranges_of(const struct copy_list *l, const struct copy_table *t, int jobs, int64_t least)
 {
 	int64_t share = l->bytes / (jobs > 0 ? jobs : 1);
 
 	/* before 14 every range would read the whole table */
-	if (l->version < 140000 || jobs < 2 || t->where || t->shared || t->bytes < least || t->bytes <= share || t->blocks < COPY_MAX_JOBS)
+	if (l->version < 140000 || jobs < 2 || t->where || t->shared || least <= 0 || t->bytes < least || t->bytes <= share || t->blocks < COPY_MAX_JOBS)
 		return 1;
 	int64_t n = (t->bytes + share / 2) / (share > 0 ? share : 1);
 	return n < 2 ? 2 : n > jobs ? (size_t)jobs : (size_t)n;
 }
 
-bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int jobs)
+bool copy_in_ranges(const struct copy_list *l, const struct copy_table *t, int jobs, int64_t range_bytes)
 {
-	return ranges_of(l, t, jobs, RANGE_MIN_BYTES) > 1;
-}
-
-static int64_t least_of(const struct copy_job *j)
-{
-	return j->o.range_bytes ? j->o.range_bytes : RANGE_MIN_BYTES;
+	return ranges_of(l, t, jobs, range_bytes) > 1;
 }
 
 static void cut_large(struct copy_job *j, size_t i)
 {
 	const struct copy_table *t = &j->list->tables[i];
-	size_t n = ranges_of(j->list, t, j->o.jobs, least_of(j));
+	size_t n = ranges_of(j->list, t, j->o.jobs, j->o.range_bytes);
 
 	for (size_t k = 0; k < n; k++) {
 		int64_t bytes = t->bytes / (int64_t)n;
@@ -126,7 +121,7 @@ void copy_plan_parts(struct copy_job *j, bool looking)
 	size_t i = 0, most;
 	for (; i < l->n_tables && l->tables[i].bytes >= COPY_SMALL; i++)
 		if (left_out(j, i, looking)) {
-			j->in_ranges[i] = ranges_of(l, &l->tables[i], j->o.jobs, least_of(j)) > 1; /* it still wants its VACUUM */
+			j->in_ranges[i] = ranges_of(l, &l->tables[i], j->o.jobs, j->o.range_bytes) > 1; /* it still wants its VACUUM */
 			add_group(j, i, 1, 0, false);
 		} else {
 			cut_large(j, i);

@@ -45,7 +45,7 @@ enum err_code rows_list(struct run *r, struct err *err)
 	free(left_out);
 	rc = rc == ERR_OK ? no_new_large_objects(r, err) : rc;
 	rc = rc == ERR_OK ? keep_source(r, err) : rc;
-	return rc == ERR_OK ? copy_list_lock(r->rows, r->snapshot, rewritten_is_followed(r) ? o->jobs : 0, err) : rc;
+	return rc == ERR_OK ? copy_list_lock(r->rows, r->snapshot, rewritten_is_followed(r) ? o->jobs : 0, (int64_t)o->split_mb << 20, err) : rc;
 }
 
 static void emit_issues(struct run *r)
@@ -169,7 +169,7 @@ static enum err_code open_copy(struct run *r, const char *settings, struct err *
 {
 	struct copy_options o = {
 		.end = {&r->m->end[SIDE_SOURCE], &r->m->end[SIDE_TARGET]}, .application_name = r->app, .snapshot = r->snapshot_name,
-		.jobs = r->m->dump.jobs, .settings = settings, .memory_given = r->m->dump.maintenance_work_mem != NULL, .cancel = r->cancel,
+		.jobs = r->m->dump.jobs, .range_bytes = (int64_t)r->m->dump.split_mb << 20, .settings = settings, .memory_given = r->m->dump.maintenance_work_mem != NULL, .cancel = r->cancel,
 	};
 	return copy_start(&r->copy, r->rows, NULL, &o, err);
 }

@@ -114,7 +114,7 @@ files() { # where the tables of the target lie
 anew() { # NAME [line of ini...]
 	rm -rf "${XDG_STATE_HOME:?}/pgusher"
 	b_admin -c 'DROP DATABASE IF EXISTS shop'
-	ini "$1" a shop b shop 'jobs = 3' "${@:2}"
+	ini "$1" a shop b shop 'jobs = 3' 'split_mb = 64' "${@:2}"
 }
 goes_on() { # NAME TEXT
 	ok "$2: goes on to a good end" exits 0 pgusher run "$1" --yes
@@ -213,7 +213,7 @@ ok 'made anew: both sides are equal' tests/lab/compare a/shop b/shop
 a -c "DO \$\$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
 	EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', t); END LOOP; END \$\$"
 anew follow
-METHOD=subscription ini follow a shop b shop 'jobs = 3' '[subscription]' "source_port = $(get a PORT)" 'publication = moved'
+METHOD=subscription ini follow a shop b shop 'jobs = 3' 'split_mb = 64' '[subscription]' "source_port = $(get a PORT)" 'publication = moved'
 ok 'subscription: killed while it copies' killed follow hold_rows copied follow split parent child
 files
 a -c "UPDATE child SET v = 'meanwhile' WHERE id = 3" -c 'DELETE FROM parent WHERE id = 20000 AND id NOT IN (SELECT p FROM child)' -c 'INSERT INTO ins VALUES (102)'

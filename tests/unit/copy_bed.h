@@ -159,7 +159,7 @@ static inline struct copy_list *list(void)
 	must(session_run(holder, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &err), &err, "begin");
 	must(session_value(holder, "SELECT pg_export_snapshot()", &snapshot, &err), &err, "snapshot");
 	must(copy_list_read(&l, holder, &none, &none, "{}", session_version(db[1]), &err), &err, "list");
-	must(copy_list_lock(l, holder, 0, &err), &err, "lock");
+	must(copy_list_lock(l, holder, 0, 0, &err), &err, "lock");
 	return l;
 }
 
