@@ -6,6 +6,7 @@
 #include "cutover/hook.h"
 #include "cutover/leftover.h"
 #include "cutover/may.h"
+#include "cutover/operator.h"
 #include "cutover/rehearse.h"
 
 /* What is begun, and how its end is told. */
@@ -63,8 +64,11 @@ static void move_end(const struct run *r, struct event *e, enum err_code rc, enu
 		e->state = ST_DONE; /* there is nothing to begin again, nor to take back */
 		e->n = 1;
 		event_text(&e->text, "the hand-over is done, but what follows failed: %s", why->msg);
-		event_text(&e->hint, "%s%snothing was taken back: the other side refuses writes; pgusher %s again does what is missing",
-			   why->code == ERR_BLOCKED ? "point the application to the new primary" : why->hint, why->hint[0] ? "; " : "", v->what);
+		char *by_hand = operator_to_point(r), *again = xasprintf("; pgusher %s again does what is missing", v->what);
+		event_text(&e->hint, "%s%snothing was taken back: the other side refuses writes%s",
+			   why->code == ERR_BLOCKED ? "point the application to the new primary" : why->hint, why->hint[0] ? "; " : "", by_hand ? "" : again);
+		free(again);
+		free(by_hand);
 	} else {
 		e->n = rc == ERR_CANCELLED || rc == ERR_LOST ? 5 : 1;
 		event_text(&e->text, "%s", why->msg);

@@ -198,6 +198,7 @@ point "$(on_b twelve 'INSERT INTO t VALUES (9)'); exit 1"
 ok 'no way back, somebody writes on the target' exits 1 pgusher cutover twelve --confirm twelve
 ok 'no way back: says what is known' says twelve "1 transaction wrote on the target's server since the hand-over"
 ok 'no way back: and what to do' says twelve 'see that all of the application points to the target; there is no way back'
+ok 'no way back: no word of a command that would refuse' bash -c "! grep -q 'again does what is missing' $WORK/twelve.out"
 ok 'no way back: the source stays closed' cut_over twelve
 ok 'no way back: what was written stays' test "$(lab psql b twelve -At -c 'SELECT count(*) FROM t WHERE id IN (9, 10)')" = 2
 # made while the operator is asked, or past the fence: no condition has seen it, and no publication has it
