@@ -48,6 +48,15 @@ static enum err_code target_never_led(struct run *r, const struct link *f, struc
 	return rc;
 }
 
+enum err_code work_never_led(struct run *r, const void *arg, struct err *err)
+{
+	struct link f;
+
+	(void)arg;
+	link_forward(&f, r->m);
+	return target_never_led(r, &f, err);
+}
+
 /* Somebody else's work goes with it, and somebody who is in it stops the DROP. */
 static enum err_code look_into(struct run *r, struct strv *beside, struct err *err)
 {

@@ -19,5 +19,7 @@ void abandon_not(struct model *seen, struct strv *beside, const struct err *why)
  * or the target is or was the primary, or the source is closed; another error: the source cannot say that it is not.
  */
 enum err_code abandon_copy(struct run *r, struct model *seen, struct strv *beside, struct err *err);
+/* A piece of work, arg NULL: once more, when the name was typed; it may have taken hours, and a cutover from another host. Errors as above. */
+enum err_code work_never_led(struct run *r, const void *arg, struct err *err);
 
 #endif

@@ -200,6 +200,8 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		step_work(st, HERE, "end what still runs of the attempt", leftover_end, own, sql)->first = true;
 		free(sql);
 	}
+	if (abandon_begun(seen)) /* before the word goes with its publication */
+		step_work(st, ON_SOURCE, "look once more who is the primary", work_never_led, NULL, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = ...")->first = true;
 	for (int copy = 0; copy < 2; copy++)
 		for (size_t i = seen->left.n; i-- > 0;)
 			if (to_go(&seen->left.v[i]) && str_starts(seen->left.v[i].last->id, ABANDON_COPY) == (copy == 1))

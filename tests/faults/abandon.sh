@@ -102,4 +102,16 @@ ok 'anew: finalized' exits 0 pgusher finalize case --confirm shop --yes
 lab psql a postgres -q -c 'ALTER DATABASE shop RESET default_transaction_read_only'
 ok 'anew: a clean-up has nothing to drop' exits 0 pgusher cleanup case --yes --confirm shop
 ok 'anew: the primary has its rows' rows 1000
+
+# ---- somebody cuts over from another host while the name is typed: here a process of the attempt, which is ended first, takes the time for it ----
+lab psql b postgres -q -c 'DROP DATABASE shop'
+ok 'late: it runs' exits 0 pgusher run case --yes
+id=$(grep '"kind":"begin"' "$XDG_STATE_HOME/pgusher/case/journal.jsonl" | tail -n 1 | sed 's/.*"id":"\([^"]*\)".*/\1/')
+word="COMMENT ON PUBLICATION pgusher_case IS 'pgusher cut over: another server is the primary; before: '"
+# shellcheck disable=SC2016
+PGAPPNAME="pgusher case $id" bash -c 'trap "PGAPPNAME=psql tests/lab/lab psql a shop -q -c \"$1\"; exit" TERM; while :; do read -rt 1 <> <(:); done' - "$word" &
+ok 'late: its database does not go' exits 3 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'late: and it is said why' says case 'the target is the primary: its database is not dropped'
+ok 'late: the primary has its rows' rows 1000
+ok 'late: nothing was removed' test "$(on_source | wc -l) $(on_target | wc -l)" = '3 2'
 exit $bad
