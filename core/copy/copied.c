@@ -45,9 +45,9 @@ static void add_line(struct str *out, json_t *j)
 
 static void add_head(struct str *out, const struct copied *c)
 {
-	add_line(out, json_pack("{s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I}", "pgusher_copied", FORMAT, "run", text(c->run), "never", text(c->never),
+	add_line(out, json_pack("{s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "pgusher_copied", FORMAT, "run", text(c->run), "never", text(c->never),
 				"source", place_json(&c->at[0]), "target", place_json(&c->at[1]), "before", (json_int_t)c->before_rows,
-				"behind", (json_int_t)c->behind_rows, "tables", (json_int_t)c->of_tables));
+				"behind", (json_int_t)c->behind_rows, "columns", (json_int_t)c->columns, "tables", (json_int_t)c->of_tables));
 }
 
 /* A name that is no UTF-8 is none here: its table is copied again. */
@@ -90,6 +90,7 @@ static struct copied *get_head(const json_t *o)
 	get_place(json_object_get(o, "target"), &c->at[1]);
 	c->before_rows = json_integer_value(json_object_get(o, "before"));
 	c->behind_rows = json_integer_value(json_object_get(o, "behind"));
+	c->columns = json_is_integer(json_object_get(o, "columns")) ? get_int(o, "columns") : -1;
 	c->of_tables = (size_t)get_int(o, "tables");
 	return c;
 }

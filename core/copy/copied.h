@@ -9,6 +9,7 @@
  * was there in S1: it had been committed then, and who deletes a row before S1 deletes it for S2 as well. S2's rows are then some of
  * S1's; as many as were copied are all of them. What a transaction wrote that was under way at S1, or ended a moment before while an older one
  * was still running, counts as changed: the error is on the safe side. A row keeps the number of its transaction when it is frozen (9.4 and newer).
+ * It also keeps it when a column is added, whose value then stands in the catalog: such a one is told by pg_dump's words, or else by `columns`.
  *
  * The file proves nothing by itself: every table is looked at on both sides before it is kept (check.c). Any thread; one writer, who holds the
  * journal's lock.
@@ -38,7 +39,8 @@ struct copied {
 	char *run;         /* of the attempt */
 	char *never;       /* why nothing of this copy can be kept; NULL: it may be */
 	struct copied_place at[2]; /* by side */
-	int64_t before_rows, behind_rows; /* fingerprints of the objects made before and behind the rows (post.h) */
+	int64_t before_rows, behind_rows; /* fingerprints of the objects (post.h) */
+	int64_t columns;   /* of the source's tables and composite types, dropped ones too: one that was dropped and made anew is another, and no row is written for it */
 	size_t of_tables;  /* there were */
 	struct copied_table *tables; /* by oid, each once */
 	size_t n;

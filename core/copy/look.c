@@ -136,8 +136,9 @@ enum err_code copy_look_part(struct worker *w, const struct part *p, struct err 
 /* ---- clearing ---- */
 
 /*
- * $1: tables that are copied again; $2: all keys and indexes go. Triggers would fire, keys refuse rows or a TRUNCATE, indexes make them slow. What
- * is cheap goes altogether. A foreign key of a partitioned table, and an index of one, stand and fall with all partitions.
+ * $1: tables that are copied again; $2: all keys and indexes go; $3: event triggers of the dump, others are somebody else's; $4: its NOT VALID
+ * checks, others became so by rows that violated them, and have another chance. Triggers would fire, keys refuse rows or a TRUNCATE, indexes make
+ * them slow. What is cheap goes altogether. A foreign key of a partitioned table, and an index of one, stand and fall with all partitions.
  */
 static char *clear_sql(int version)
 {
@@ -145,7 +146,7 @@ static char *clear_sql(int version)
 
 	return xasprintf(
 		"WITH again AS (SELECT to_regclass(n)::oid AS oid FROM unnest($1::text[]) n)"
-		" SELECT 1, format('DROP EVENT TRIGGER %%I', evtname) FROM pg_event_trigger e WHERE " NO_MEMBER("pg_event_trigger", "e.oid")
+		" SELECT 1, format('DROP EVENT TRIGGER %%I', evtname) FROM pg_event_trigger e WHERE evtname = ANY ($3::text[]) AND " NO_MEMBER("pg_event_trigger", "e.oid")
 		" UNION ALL SELECT 2, format('DROP TRIGGER %%I ON %%s', g.tgname, c.oid::regclass) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid"
 		" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT g.tgisinternal%s AND " USERS("n") " AND " NO_MEMBER("pg_trigger", "g.oid")
 		" UNION ALL SELECT 2, format('DROP RULE %%I ON %%s', r.rulename, c.oid::regclass) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class"
@@ -155,6 +156,8 @@ static char *clear_sql(int version)
 		" UNION ALL SELECT 2, format('DROP STATISTICS %%I.%%I', n.nspname, x.stxname) FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace"
 		" WHERE " USERS("n") " AND " NO_MEMBER("pg_class", "x.stxrelid")
 		" UNION ALL SELECT 2, format('ALTER TABLE %%s DISABLE ROW LEVEL SECURITY', c.oid::regclass) FROM pg_class c JOIN again a ON a.oid = c.oid WHERE c.relrowsecurity"
+		" UNION ALL SELECT 2, format('ALTER TABLE %%s REPLICA IDENTITY DEFAULT', c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" WHERE c.relreplident = 'i' AND $2::bool AND " USERS("n") " AND " NO_MEMBER("pg_class", "c.oid")
 		" UNION ALL SELECT 3, format('ALTER TABLE %%s DROP CONSTRAINT %%I', k.conrelid::regclass, k.conname) FROM pg_constraint k"
 		" JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
 		" WHERE k.contype = 'f'%s AND " USERS("n") " AND ($2::bool OR NOT k.convalidated OR c.relkind = 'p' OR t.relkind = 'p'"
@@ -166,6 +169,9 @@ static char *clear_sql(int version)
 		" WHERE " USERS("n") " AND c.relkind IN ('r', 'p', 'm') AND ($2::bool OR x.indrelid IN (SELECT oid FROM again)) AND " NO_MEMBER("pg_class", "c.oid")
 		"  AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x'))"
 		"  AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = x.indexrelid)"
+		" UNION ALL SELECT 6, format('TRUNCATE TABLE ONLY %%1$s; ALTER TABLE %%1$s VALIDATE CONSTRAINT %%2$I', c.oid::regclass, k.conname) FROM pg_constraint k"
+		" JOIN pg_class c ON c.oid = k.conrelid JOIN again a ON a.oid = c.oid WHERE k.contype = 'c' AND NOT k.convalidated AND k.coninhcount = 0 AND c.relkind = 'r'"
+		" AND NOT c.relname || ' ' || k.conname = ANY ($4::text[]) AND " NO_MEMBER("pg_class", "c.oid")
 		" ORDER BY 1, 2", version >= 130000 ? " AND g.tgparentid = 0" : "", top, top);
 }
 
@@ -279,7 +285,7 @@ static enum err_code mark_there(struct worker *w, struct err *err)
 enum err_code copy_clear(struct worker *w, struct err *err)
 {
 	struct copy_job *j = w->job;
-	struct strv again = {0}, todo = {0};
+	struct strv again = {0}, event = {0}, check = {0}, todo = {0};
 	PGresult *res = NULL;
 
 	copy_say(w, "what is in the way", "");
@@ -287,10 +293,15 @@ enum err_code copy_clear(struct worker *w, struct err *err)
 		if (!j->kept[i])
 			strv_add(&again, j->list->tables[i].into);
 	enum err_code rc = copy_target(w, err);
-	char *names = sql_array(&again), *sql = clear_sql(rc == ERR_OK ? session_version(w->dst) : 0);
-	const char *params[] = {names, j->same_keys ? "f" : "t"};
+	for (size_t e = j->post.rows; e < j->post.n; e++)
+		if (str_eq(j->post.v[e].type, "EVENT TRIGGER"))
+			strv_add(&event, j->post.v[e].name);
+		else if (str_eq(j->post.v[e].type, "CHECK CONSTRAINT"))
+			strv_add(&check, j->post.v[e].name);
+	char *names = sql_array(&again), *events = sql_array(&event), *checks = sql_array(&check), *sql = clear_sql(rc == ERR_OK ? session_version(w->dst) : 0);
+	const char *params[] = {names, j->same_keys ? "f" : "t", events, checks};
 	if (rc == ERR_OK)
-		rc = copy_ask(w, sql, 2, params, &res, err);
+		rc = copy_ask(w, sql, 4, params, &res, err);
 	for (int i = 0; rc == ERR_OK && i < PQntuples(res); i++)
 		strv_add(&todo, cell(res, i, 1));
 	if (rc == ERR_OK)
@@ -303,8 +314,12 @@ enum err_code copy_clear(struct worker *w, struct err *err)
 		rc = copy_build_ordered(w, 0, j->post.rows, err);
 	PQclear(res);
 	free(names);
+	free(events);
+	free(checks);
 	free(sql);
 	strv_fini(&again);
+	strv_fini(&event);
+	strv_fini(&check);
 	strv_fini(&todo);
 	return rc;
 }

@@ -365,7 +365,19 @@ bool post_is_large_object(const struct post_entry *e)
 	return str_starts(e->type, "BLOB") || str_starts(e->name, "LARGE OBJECT ");
 }
 
-enum err_code post_fingerprint(const char *text, int64_t *before_rows, int64_t *behind_rows, struct err *err)
+/* What is taken away and made anew when anything behind the rows has changed (look.c); other things would stay as they were. */
+static bool made_anew(const struct post_entry *e)
+{
+	static const char *const types[] = {"INDEX", "INDEX ATTACH", "CONSTRAINT", "FK CONSTRAINT", "STATISTICS", "RULE", "TRIGGER", "POLICY", NULL};
+	bool comment = str_eq(e->type, "COMMENT");
+
+	for (size_t i = 0; types[i]; i++)
+		if (comment ? str_starts(e->name, types[i]) && e->name[strlen(types[i])] == ' ' : str_eq(e->type, types[i]))
+			return true;
+	return false;
+}
+
+enum err_code post_fingerprint(const char *text, int64_t *stands, int64_t *made, struct err *err)
 {
 	struct post_list l = {0};
 	uint64_t h[2] = {14695981039346656037u, 14695981039346656037u};
@@ -373,11 +385,12 @@ enum err_code post_fingerprint(const char *text, int64_t *before_rows, int64_t *
 
 	for (size_t i = 0; i < l.n; i++) {
 		const char *all[] = {l.v[i].type, l.v[i].name, l.v[i].sets, l.v[i].sql};
+		bool made_again = i >= l.rows && made_anew(&l.v[i]);
 		for (size_t k = 0; k < sizeof all / sizeof *all && !post_is_large_object(&l.v[i]); k++)
-			h[i >= l.rows] = mix(h[i >= l.rows], all[k]);
+			h[made_again] = mix(h[made_again], all[k]);
 	}
-	*before_rows = (int64_t)h[0];
-	*behind_rows = (int64_t)h[1];
+	*stands = (int64_t)h[0];
+	*made = (int64_t)h[1];
 	post_fini(&l);
 	return rc;
 }

@@ -43,8 +43,12 @@ struct post_list {
 enum err_code post_parse(struct post_list *out, const char *text, struct err *err);
 /* A large object, its owner's statement, its grants: as many as there are rows in a table, and as short-lived. */
 bool post_is_large_object(const struct post_entry *e);
-/* Numbers for what stands before the rows, and behind them: the same as long as pg_dump writes the same, but for large objects. ERR_USAGE as post_parse. */
-enum err_code post_fingerprint(const char *text, int64_t *before_rows, int64_t *behind_rows, struct err *err);
+/*
+ * Numbers for two kinds of objects: those that nobody takes away from a target once they are there (tables, views, grants, ...), and those behind
+ * the rows that can be dropped and made anew (indexes, keys, triggers, ...). The same as long as pg_dump writes the same, but for large objects.
+ * ERR_USAGE as post_parse.
+ */
+enum err_code post_fingerprint(const char *text, int64_t *stands, int64_t *made, struct err *err);
 void post_fini(struct post_list *l);
 
 #endif

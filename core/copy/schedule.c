@@ -186,7 +186,7 @@ bool copy_next_task(struct copy_job *j, int who, struct task *t)
 		}
 		if (over) {
 			j->phase++;
-			atomic_store(&j->tables_made, j->phase > PHASE_TABLES);
+			atomic_store(&j->tables_made, j->phase > PHASE_CLEAR); /* large objects, too */
 			copy_tell(j);
 			(void)pthread_cond_broadcast(&j->moved);
 		} else {

@@ -86,6 +86,22 @@ static enum err_code read_place(struct session *s, const char *system, struct co
 	return ERR_OK;
 }
 
+/* Those that were never dropped stand in pg_dump's words. A table has at most 1,600, dropped ones too. */
+static enum err_code read_columns(struct session *s, int64_t *columns, struct err *err)
+{
+	static const char sql[] =
+		"SELECT coalesce(sum(c.oid::int8 * 2000 + c.relnatts), 0)::int8 FROM pg_class c WHERE c.relkind IN ('r', 'p', 'c') AND c.relpersistence <> 't'"
+		" AND c.oid IN (SELECT attrelid FROM pg_attribute WHERE attisdropped)";
+	PGresult *r;
+	enum err_code rc = session_exec(s, sql, 0, NULL, 0, &r, err);
+
+	if (rc == ERR_OK)
+		*columns = cell_i64(r, 0, 0);
+	if (rc == ERR_OK)
+		PQclear(r);
+	return rc;
+}
+
 static const char *system_of(const struct run *r, enum side side)
 {
 	return r->facts[side] ? r->facts[side]->system_identifier : NULL;
@@ -106,6 +122,8 @@ enum err_code keep_source(struct run *r, struct err *err)
 	c->run = xstrdup(r->live->begin ? r->live->begin->id : NULL);
 	c->of_tables = r->rows->n_tables;
 	enum err_code rc = read_place(r->snapshot, system_of(r, SIDE_SOURCE), &c->at[SIDE_SOURCE], err);
+	if (rc == ERR_OK)
+		rc = read_columns(r->snapshot, &c->columns, err);
 	if (rc == ERR_OK && !c->at[SIDE_SOURCE].timeline)
 		never(c, "the source was a standby, whose snapshots do not say enough to tell new rows from old ones");
 	return rc;
@@ -154,7 +172,9 @@ enum err_code keep_look(struct run *r, const char *sql, struct err *err)
 	if (rc != ERR_OK)
 		return rc;
 	if (k->now->before_rows != k->before->before_rows)
-		return over(r, "the source's tables, types or functions have been altered since", err);
+		return over(r, "the source's tables, types, functions or grants have been altered since", err);
+	if (k->now->columns != k->before->columns)
+		return over(r, "columns of the source have been dropped and made anew since", err);
 	struct copy_had *had = xcalloc(r->rows->n_tables + 1, sizeof *had);
 	for (size_t i = 0; i < r->rows->n_tables; i++) {
 		const struct copied_table *t = copied_find(k->before, r->rows->tables[i].oid, r->rows->tables[i].id);
@@ -216,17 +236,39 @@ enum err_code keep_judge(struct run *r, struct err *err)
 	return ERR_OK;
 }
 
+/* same_keys: what stands on the target behind the rows is of this dump. n: tables that are said. */
+static enum err_code write_head(struct keep *k, bool same_keys, size_t n, const char *dir, struct err *err)
+{
+	size_t all = k->now->n;
+	int64_t behind = k->now->behind_rows;
+
+	k->now->n = n;
+	k->now->behind_rows = same_keys ? behind : ~behind;
+	enum err_code rc = copied_write(k->now, dir, err);
+	k->now->n = all;
+	k->now->behind_rows = behind;
+	return rc;
+}
+
 enum err_code keep_begin(struct run *r, const char *sql, struct err *err)
 {
 	struct keep *k = r->keep;
 	enum err_code rc = post_fingerprint(sql, &k->now->before_rows, &k->now->behind_rows, err);
 
 	if (rc == ERR_OK)
-		rc = copied_write(k->now, r->state_dir, err);
-
+		rc = write_head(k, !k->before || k->before->behind_rows == k->now->behind_rows, k->now->n, r->state_dir, err);
 	k->begun = rc == ERR_OK;
 	k->written = k->now->n;
 	return rc;
+}
+
+enum err_code keep_cleared(struct run *r, struct err *err)
+{
+	struct keep *k = r->keep;
+
+	if (!k->before || k->broken || k->before->behind_rows == k->now->behind_rows)
+		return ERR_OK;
+	return write_head(k, true, k->written, r->state_dir, err);
 }
 
 /* Those of the same step are forgotten when it begins again, because they are found anew: these are not. */

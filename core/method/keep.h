@@ -22,6 +22,8 @@ enum err_code keep_look(struct run *r, const char *sql, struct err *err);
 enum err_code keep_judge(struct run *r, struct err *err);
 /* Before the first table is touched: from here on the file is about this copy. */
 enum err_code keep_begin(struct run *r, const char *sql, struct err *err);
+/* The old indexes and keys are gone from the target, where they had to go: should this copy break, too, those that stand there are its own. */
+enum err_code keep_cleared(struct run *r, struct err *err);
 /* What earlier processes had to say about what is not made again. */
 void keep_say_again(struct run *r);
 /* Writes down what is complete, once a second at most; now: all of it. */

@@ -210,7 +210,9 @@ enum err_code work_rows_begin(struct run *r, const void *arg, struct err *err)
 	if (rc == ERR_OK)
 		keep_say_again(r);
 	str_fini(&r->kept);
-	return rc == ERR_OK ? wait_for(r, UNTIL_TABLES, err) : rc;
+	if (rc == ERR_OK)
+		rc = wait_for(r, UNTIL_TABLES, err);
+	return rc == ERR_OK && !cancel_raised(r->cancel) ? keep_cleared(r, err) : rc;
 }
 
 enum err_code work_rows_end(struct run *r, const void *arg, struct err *err)

@@ -61,6 +61,12 @@ source_db() {
 		CREATE STATISTICS of_split (dependencies) ON id, v FROM split;
 		CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 10) AS i;
 		CREATE SEQUENCE counted;
+		CREATE TYPE pair AS (l int, r text);
+		CREATE TABLE pairs AS SELECT ROW(g, 'pair')::pair AS p FROM generate_series(1, 10) g;
+		GRANT SELECT ON pairs TO PUBLIC;
+		CREATE TABLE named (id int NOT NULL);
+		CREATE UNIQUE INDEX named_id ON named (id);
+		ALTER TABLE named REPLICA IDENTITY USING INDEX named_id;
 		DO $$ BEGIN PERFORM lo_from_bytea(4711, 'one'), lo_from_bytea(4712, 'two'); END $$;
 		CREATE MATERIALIZED VIEW last AS SELECT waits('hold_late') AS w;
 	SQL
@@ -183,6 +189,32 @@ ok 'killed again' killed late hold_rows copied late parent watched parts1
 goes_on late 'killed twice'
 ok 'killed twice: what is as it was is kept' kept late split child same1 parts2
 
+# ---- killed while it takes away what is in the way ----
+a <<-'SQL'
+	CREATE FUNCTION positive(i int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN i > 0 OR current_setting('server_version_num')::int < 150000; END $$;
+	CREATE TABLE checked (id int CONSTRAINT checked_id CHECK (positive(id)));
+	INSERT INTO checked VALUES (1), (-1);
+SQL
+anew clearing
+ok 'killed in the last things, with an index that is not wanted later' killed clearing hold_late eval 'running "MATERIALIZED VIEW" && copied clearing same1 named watched checked'
+b -c 'CREATE FUNCTION theirs() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$' -c 'CREATE EVENT TRIGGER theirs ON table_rewrite EXECUTE FUNCTION theirs()'
+files
+a -c 'DROP INDEX same1_new' -c 'ALTER TABLE named REPLICA IDENTITY DEFAULT' -c 'DELETE FROM checked WHERE id < 0'
+mkfifo "$WORK/lock"
+lab psql b shop -X -q <"$WORK/lock" >/dev/null &
+exec 7>"$WORK/lock"
+echo 'BEGIN; LOCK TABLE watched IN ACCESS SHARE MODE;' >&7
+locked() { [ -n "$(b -At -c "SELECT 1 FROM pg_locks WHERE relation = 'watched'::regclass AND mode = 'AccessShareLock'")" ]; }
+ok 'somebody reads the target' wait_for 20 locked
+too_early() { wait_for 2 grep 'large object.*does not exist' "$WORK/clearing.first.out"; }
+ok 'killed while it clears; large objects wait for that' killed clearing hold_rows eval 'running "DROP TRIGGER" && ! too_early'
+echo 'COMMIT;' >&7
+exec 7>&-
+ok "somebody else's event trigger is there still" test "$(b -At -c 'SELECT evtname FROM pg_event_trigger')" = theirs
+b -c 'DROP EVENT TRIGGER theirs' -c 'DROP FUNCTION theirs'
+goes_on clearing 'killed while it clears'
+ok 'killed while it clears: what is as it was is kept' kept clearing same1 named watched
+ok 'killed while it clears: the replica identity is as on the source' test "$(b -At -c "SELECT relreplident FROM pg_class WHERE relname = 'named'")" = d
 
 # ---- why it starts over ----
 a -c 'DELETE FROM split WHERE id > 1000' -c 'VACUUM FULL split' # all has been said about large ones
@@ -191,7 +223,21 @@ anew ddl
 ok 'killed before the schema is altered' killed ddl hold_rows copied ddl split $small
 a -c 'ALTER TABLE same1 ADD COLUMN added int DEFAULT 5'
 goes_on ddl 'schema altered'
-ok 'schema altered: it says why it starts over' says ddl "cannot be kept, and is removed first: the source's tables, types or functions have been altered since"
+ok 'schema altered: it says why it starts over' says ddl "cannot be kept, and is removed first: the source's tables, types, functions or grants have been altered since"
+
+# no row is written for these, and pg_dump prints the same as before
+again_from_the_start() { # TEXT WHY COMMAND...
+	anew columns 'verify = count'
+	# shellcheck disable=SC2086
+	ok "$1: killed before" killed columns hold_rows copied columns split $small pairs
+	a "${@:3}"
+	goes_on columns "$1"
+	ok "$1: it says why it starts over" says columns "cannot be kept, and is removed first: $2"
+}
+again_from_the_start 'a column made anew' 'columns of the source have been dropped and made anew since' -c 'ALTER TABLE same2 DROP COLUMN v' \
+	-c "ALTER TABLE same2 ADD COLUMN v text DEFAULT 'another'" -c 'ALTER TABLE same2 ALTER v DROP DEFAULT'
+again_from_the_start "a type's attribute made anew" 'columns of the source have been dropped and made anew since' -c 'ALTER TYPE pair DROP ATTRIBUTE r' -c 'ALTER TYPE pair ADD ATTRIBUTE r text'
+again_from_the_start 'a grant taken back' "the source's tables, types, functions or grants have been altered since" -c 'REVOKE SELECT ON pairs FROM PUBLIC'
 
 anew made
 lab psql b postgres -X -q -c 'CREATE DATABASE shop TEMPLATE template0'

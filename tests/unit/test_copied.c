@@ -39,6 +39,7 @@ static struct copied *some(void)
 						 .xid = (INT64_C(3) << 32) + 7, .lsn = 1000};
 	c->before_rows = -5;
 	c->behind_rows = 6;
+	c->columns = 77;
 	c->of_tables = 9;
 	copied_add(c, 4000000000u, "s.b", 0, 10, 8);
 	copied_add(c, 16384, "s.a \"\\", 12, 20, 9);
@@ -71,7 +72,7 @@ static void test_file(void **state)
 	assert_string_equal(r->at[1].system, "2");
 	assert_string_equal(r->at[0].timeline, "00000001");
 	assert_true(r->at[0].xid == (INT64_C(3) << 32) + 7 && r->at[1].database == 6 && r->at[0].lsn == 1000);
-	assert_true(r->before_rows == -5 && r->behind_rows == 6 && r->of_tables == 9);
+	assert_true(r->before_rows == -5 && r->behind_rows == 6 && r->columns == 77 && r->of_tables == 9);
 	assert_int_equal(r->n, 3);
 	assert_int_equal(r->bytes, 60);
 	assert_int_equal(copied_find(r, 16384, "s.a \"\\")->rows, 12);

@@ -115,6 +115,33 @@ static void test_not_whole(void **state)
 }
 
 /* A key in two steps, or as it is. */
+/* Only what is taken away and made anew may differ between an interrupted copy and the one that goes on with it. */
+static void test_fingerprint(void **state)
+{
+	(void)state;
+	static const char head[] = "-- PostgreSQL database dump complete\n-- Name: t; Type: TABLE; Schema: s; Owner: o\nCREATE TABLE s.t (i int);\n";
+	static const struct { const char *sql; bool stands, made; } more[] = { /* is it a part of which? */
+		{"-- Name: t_i; Type: INDEX; Schema: s; Owner: o\nCREATE INDEX t_i ON s.t USING btree (i);\n", false, true},
+		{"-- Name: INDEX t_i; Type: COMMENT; Schema: s; Owner: o\nCOMMENT ON INDEX s.t_i IS 'x';\n", true, false}, /* no index before it: not behind the rows */
+		{"-- Name: t p; Type: POLICY; Schema: s; Owner: o\nCREATE POLICY p ON s.t;\n", false, true},
+		{"-- Name: t; Type: ROW SECURITY; Schema: s; Owner: o\nALTER TABLE s.t ENABLE ROW LEVEL SECURITY;\n", true, false},
+		{"-- Name: t c; Type: CHECK CONSTRAINT; Schema: s; Owner: o\nALTER TABLE s.t ADD CONSTRAINT c CHECK (i > 0) NOT VALID;\n", true, false},
+		{"-- Name: e; Type: EVENT TRIGGER; Schema: -; Owner: o\nCREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION s.f();\n", true, false},
+		{"-- Name: TABLE t; Type: ACL; Schema: s; Owner: o\nGRANT SELECT ON TABLE s.t TO r;\n", true, false},
+		{"-- Name: 7; Type: BLOB; Schema: -; Owner: o\nSELECT pg_catalog.lo_create('7');\n", false, false},
+	};
+	int64_t stands, made, s, m;
+	struct err err = {0};
+
+	assert_int_equal(post_fingerprint(head, &stands, &made, &err), ERR_OK);
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		char *sql = xasprintf("%s%s", head, more[i].sql);
+		assert_int_equal(post_fingerprint(sql, &s, &m, &err), ERR_OK);
+		free(sql);
+		assert_true((s != stands) == more[i].stands && (m != made) == more[i].made);
+	}
+}
+
 static void test_split_key(void **state)
 {
 	(void)state;
@@ -244,7 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_sections, fini), cmocka_unit_test_teardown(test_statements, fini),
 		cmocka_unit_test_teardown(test_names, fini), cmocka_unit_test_teardown(test_not_whole, fini),
-		cmocka_unit_test(test_split_key), cmocka_unit_test(test_sort_memory), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share), cmocka_unit_test(test_left),
+		cmocka_unit_test(test_split_key), cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_sort_memory), cmocka_unit_test(test_estimate), cmocka_unit_test(test_index_share), cmocka_unit_test(test_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
