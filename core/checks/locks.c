@@ -52,7 +52,8 @@ static void locks_check(const struct survey *s, enum side side, struct finding *
 		return;
 	}
 	finding_print(&f->fix, "set it, on its standbys first, then restart the %s, which interrupts its sessions (Patroni: patronictl edit-config, then restart); and check again", side_name(side));
-	f->fix_sql = xasprintf("ALTER SYSTEM SET max_locks_per_transaction = %lld", (long long)((need / who + 64) / 64 * 64));
+	int64_t enough = (need / who + 64) / 64 * 64;
+	f->fix_sql = xasprintf("ALTER SYSTEM SET max_locks_per_transaction = %lld", (long long)enough);
 	f->fix_side = side;
 }
 

@@ -119,7 +119,7 @@ static bool unwritten(struct run *r, int64_t before, struct str *known)
 		str_addf(known, "%s wrote on the target's server since the hand-over, and without a reverse link nobody can tell what", fmt_things(text, sizeof text, now - before - 1, "transaction"));
 		return false;
 	}
-	enum err_code rc = now > 0 ? cutover_on(r, SIDE_TARGET, &to, &err) : err.code;
+	enum err_code rc = err.code == ERR_OK ? cutover_on(r, SIDE_TARGET, &to, &err) : err.code;
 	if (rc == ERR_OK && !r->cutover->back)
 		rc = err_set(&err, ERR_LOST, "it was not asked before the command began");
 	if (rc == ERR_OK) /* who has not come to an end stands in no slot */
