@@ -112,7 +112,7 @@ must() {
 }
 # A table that was truncated while it was copied is not proven by the run, and its exit status says so: the cutover compares it.
 only_truncated() {
-	grep -qE ' end +done: done, with [0-9]+ things? to look at' "$WORK/$ini.out" && ! grep -E ' (unproven|DIFFERS) ' "$WORK/$ini.out" | grep -v 'truncated or rewritten since'
+	grep -qE ' end +done, with [0-9]+ things? to look at' "$WORK/$ini.out" && ! grep -E ' (unproven|DIFFERS) ' "$WORK/$ini.out" | grep -v 'truncated or rewritten since'
 }
 asks() { # COMMAND [argument...]: the program does it, and what it says is kept
 	local rc=0
