@@ -220,7 +220,7 @@ void check_identity(const struct survey *s, struct finding *f)
 		if (!str_eq(o->kind, "no replica identity") || !carried(s, o))
 			continue;
 		strv_add(&f->names, o->name);
-		str_addf(&sql, "%sALTER TABLE %s REPLICA IDENTITY ", n++ ? "; " : "SET lock_timeout = '2s'; ", o->name);
+		str_addf(&sql, "%sALTER TABLE %s REPLICA IDENTITY ", n++ ? "; " : "SET lock_timeout = '" LOCK_BRIEFLY "'; ", o->name);
 		str_addf(&sql, o->detail ? "USING INDEX %s" : "FULL", o->detail ? o->detail : "");
 		full += !o->detail;
 	}

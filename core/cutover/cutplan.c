@@ -17,7 +17,7 @@ static void plan_locks(struct plan *p, enum where from)
 	struct step *st = plan_step(p, "soft-fence", "let the writers wait", "Locks hold them back without an error; whatever goes wrong from here on, they go on.");
 
 	(void)step_work(st, from, "lock the published tables", work_soft_fence, NULL,
-		"SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = ...;  -- the locks go when pgusher does\n"
+		"SET lock_timeout = '" LOCK_BRIEFLY "'; SET idle_in_transaction_session_timeout = ...;  -- the locks go when pgusher does\n"
 		"BEGIN; LOCK TABLE <each published table, each unlogged one that comes along> IN SHARE MODE;  -- until the hand-over");
 }
 

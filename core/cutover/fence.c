@@ -8,7 +8,7 @@
 #include "cutover/carry.h"
 #include "cutover/cutover_in.h"
 
-#define LOCK_TRIES 5
+#define LOCK_TRIES 10
 #define QUIET_MS 10000 /* for sessions to end that were told to */
 
 /* ---- soft fence ---- */
@@ -92,7 +92,7 @@ static void say_writers(struct run *r)
 static enum err_code take_locks(struct cutover *c, struct err *err)
 {
 	struct err ignored;
-	char *begin = xasprintf("SET idle_in_transaction_session_timeout = %lld; SET lock_timeout = '2s'; BEGIN", (long long)c->max_us / 1000 + 5000);
+	char *begin = xasprintf("SET idle_in_transaction_session_timeout = %lld; SET lock_timeout = '" LOCK_BRIEFLY "'; BEGIN", (long long)c->max_us / 1000 + 5000);
 	enum err_code rc = session_run(c->fence, begin, err);
 
 	free(begin);
@@ -123,7 +123,7 @@ enum err_code work_soft_fence(struct run *r, const void *arg, struct err *err)
 		return ERR_OK;
 	for (int i = 0; rc == ERR_OK; i++) {
 		rc = try_locks(r, err);
-		if (rc == ERR_OK || strcmp(err->sqlstate, "55P03") != 0)
+		if (rc == ERR_OK || (strcmp(err->sqlstate, "55P03") != 0 && strcmp(err->sqlstate, "40P01") != 0))
 			break;
 		say_writers(r);
 		if (i + 1 == LOCK_TRIES) {
@@ -271,7 +271,7 @@ enum err_code cutover_hold_still(struct run *r, struct err *err)
 	enum err_code rc = cutover_prepare_fence(r, err);
 	if (rc == ERR_OK)
 		rc = take_locks(c, err);
-	if (rc == ERR_OK || strcmp(err->sqlstate, "55P03") != 0)
+	if (rc == ERR_OK || (strcmp(err->sqlstate, "55P03") != 0 && strcmp(err->sqlstate, "40P01") != 0))
 		return rc;
 	say_writers(r);
 	err_set(err, ERR_BLOCKED, "somebody writes on the %s in spite of the fence", side_name(c->link.from));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 30 /* of a lock that the apply worker holds */
+#define TRIES 90 /* of a lock that the apply worker holds */
 
 #define LOCKED_HINT "somebody holds the table on the target for long (pg_locks, pg_stat_activity): end that, then the same again brings the rest back"
 
@@ -69,7 +69,7 @@ static bool locked(const struct err *err)
 /* The apply worker holds locks of its own, and is not to wait for us for long: 55P03 and 40P01 are tried again. */
 static enum err_code patiently(struct run *r, struct session *s, const char *statement, struct err *err)
 {
-	char *sql = xasprintf("BEGIN; SET LOCAL lock_timeout = '2s'; %s; COMMIT", statement);
+	char *sql = xasprintf("BEGIN; SET LOCAL lock_timeout = '" LOCK_BRIEFLY "'; %s; COMMIT", statement);
 	enum err_code rc = ERR_OK;
 
 	for (int i = 0; i < TRIES; i++) {

@@ -11,7 +11,7 @@
 #include "method/slotwait.h"
 #include "method/subscription.h"
 
-#define LOCK_TRIES 60
+#define LOCK_TRIES 120
 #define LOOK_MS 500       /* between looks at what a wait waits for */
 
 static const struct facts *source(const struct run *r)
@@ -193,7 +193,7 @@ enum err_code replication_publication(struct run *r, const struct link *l, const
 	struct str sql = {0};
 	enum err_code rc = run_session(r, l->from, NULL, &s, err);
 
-	str_add(&sql, "BEGIN; SET LOCAL lock_timeout = '2s'; DROP PUBLICATION IF EXISTS ");
+	str_add(&sql, "BEGIN; SET LOCAL lock_timeout = '" LOCK_BRIEFLY "'; DROP PUBLICATION IF EXISTS ");
 	sql_ident(&sql, l->publication);
 	str_addf(&sql, "; %s; COMMIT", create);
 	for (int i = 0; rc == ERR_OK && i < LOCK_TRIES; i++) {
@@ -202,7 +202,7 @@ enum err_code replication_publication(struct run *r, const struct link *l, const
 		if (rc == ERR_OK)
 			break;
 		(void)session_run(s, "ROLLBACK", &ignored);
-		if (strcmp(err->sqlstate, "55P03") != 0 || i + 1 == LOCK_TRIES)
+		if ((strcmp(err->sqlstate, "55P03") != 0 && strcmp(err->sqlstate, "40P01") != 0) || i + 1 == LOCK_TRIES)
 			break;
 		say(r, "%s: trying again, so that nobody has to queue behind us", err->msg);
 		pause_ms(r, 1000);

@@ -199,7 +199,7 @@ void subscription_source(struct plan *p, const struct migration *m, const struct
 
 	st->trust_journal = true;
 	strv_take(&p->owned, sql);
-	char *shown = xasprintf("SET LOCAL lock_timeout = '2s';  -- and again: nobody must queue behind us\n%s", sql);
+	char *shown = xasprintf("SET LOCAL lock_timeout = '" LOCK_BRIEFLY "';  -- and again: nobody must queue behind us\n%s", sql);
 	left(step_work(st, ON_SOURCE, "create the publication", work_publication, sql, shown), "publication", "publication on the source",
 	     m->sub.publication, undo);
 	free(shown);

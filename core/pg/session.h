@@ -31,6 +31,12 @@ struct session_options {
 struct session;
 
 /*
+ * How long DDL and LOCK TABLE of ours wait: others queue behind us meanwhile. And less than deadlock_timeout (1s as a rule), after which the
+ * server would end an application's transaction that waits for us as we for it.
+ */
+#define LOCK_BRIEFLY "500ms"
+
+/*
  * Opens a connection. ERR_CONNECT, ERR_AUTH, ERR_SQL (unknown database: sqlstate 3D000), ERR_TIMEOUT,
  * ERR_CANCELLED. err->msg quotes libpq; err->hint names the next step (for pg_hba: the line to add).
  * PQconnectStart may block in getaddrinfo: RES_OPTIONS is set in main() for that.
