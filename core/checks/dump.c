@@ -66,14 +66,9 @@ void check_compress(const struct survey *s, struct finding *f)
  * Made by the interrupted attempt, even when it was let go already: the last step says that before the attempt ends. Nothing
  * is restored beside somebody else's work even so: the run looks again just before rows arrive.
  */
-static bool ours(const struct survey *s, const char *prefix)
+static bool ours(const struct survey *s, const char *kind)
 {
-	const struct model *m = s->unfinished;
-
-	for (size_t i = 0; m && i < m->left.n; i++)
-		if (str_starts(m->left.v[i].last->id, prefix))
-			return true;
-	return false;
+	return model_left(s->unfinished, kind, s->m->end[SIDE_TARGET].dbname, DST(s)->system_identifier) != NULL;
 }
 
 /* By whatever address: the cluster's own number, and the name. */
@@ -124,7 +119,7 @@ void check_target_empty(const struct survey *s, struct finding *f)
 	finding_is(f, VERDICT_OK, t && t->db_exists ? "the target database is empty" : "the target database does not exist yet");
 	if (!t || !t->db_exists || t->n_user_objects == 0)
 		return;
-	if (ours(s, "content:") || ours(s, "database:")) {
+	if (ours(s, "content") || ours(s, "database")) {
 		holds_ours(s, f);
 		return;
 	}

@@ -101,6 +101,15 @@ static struct model_item *list_add(struct model_list *l, struct event *e)
 	return it;
 }
 
+const struct model_item *model_left(const struct model *m, const char *kind, const char *name, const char *system)
+{
+	char *id = xasprintf("%s:%s", kind, name);
+	const struct model_item *it = m ? model_find(&m->left, id) : NULL;
+
+	free(id);
+	return it && (!system || !it->last->needed || str_eq(it->last->needed, system)) ? it : NULL;
+}
+
 /* The item of the event's id, made when it is new. */
 static struct model_item *list_put(struct model_list *l, struct event *e)
 {

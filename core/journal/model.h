@@ -73,6 +73,11 @@ enum err_code model_load(struct model *m, const char *journal_path, struct err *
 /* The endpoints changed: findings, fixes and facts are about others. */
 void model_forget_findings(struct model *m);
 struct model_item *model_find(const struct model_list *l, const char *id); /* NULL: none */
+/*
+ * What an attempt left on the target: its id is kind:name. system: of the cluster that is the target now; where both are known and differ, it is
+ * not the one that was left something. NULL: none.
+ */
+const struct model_item *model_left(const struct model *m, const char *kind, const char *name, const char *system);
 /* i-th newest log line, 0 is the newest; NULL past the end. */
 const struct event *model_log(const struct model *m, size_t i);
 /* The attempt as `from` tells it takes the place of m's; findings, facts and log stay m's. from loses it. */

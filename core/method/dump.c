@@ -404,12 +404,12 @@ static void plan_finish(struct build *b)
 	}
 }
 
-static bool left_item(const struct model *seen, const char *prefix)
+/* Of this database: the settings may name another one by now, or another server, which is somebody else's. */
+static bool left_item(const struct build *b, const char *kind)
 {
-	for (size_t i = 0; seen && i < seen->left.n; i++)
-		if (!seen->left.v[i].removed && str_starts(seen->left.v[i].last->id, prefix))
-			return true;
-	return false;
+	const struct model_item *it = model_left(b->seen, kind, b->m->end[SIDE_TARGET].dbname, b->dst->system_identifier);
+
+	return it && !it->removed;
 }
 
 static bool step_done(const struct model *seen, const char *id)
@@ -440,12 +440,12 @@ static bool filled(const struct build *b)
  */
 static bool must_recreate(const struct build *b)
 {
-	return left_item(b->seen, "content:") && !filled(b) && b->dst->db_exists && b->dst->n_user_objects > 0;
+	return left_item(b, "content") && !filled(b) && b->dst->db_exists && b->dst->n_user_objects > 0;
 }
 
 static void plan_recreate(struct build *b, struct facts *as_if)
 {
-	recreate_plan(b->p, b->m, b->src, b->dst, left_item(b->seen, "database:"));
+	recreate_plan(b->p, b->m, b->src, b->dst, left_item(b, "database"));
 	*as_if = *b->dst;
 	as_if->db_exists = false;
 	b->dst = as_if;

@@ -242,6 +242,8 @@ static void emit_left(struct run *r, const struct action *a)
 	xreplace(&e->title, a->left_what);
 	xreplace(&e->text, where_name(a->where));
 	xreplace(&e->sql, a->left_undo);
+	if (a->where == ON_TARGET && r->facts[SIDE_TARGET]) /* a database of that name may be on another server, too */
+		xreplace(&e->needed, r->facts[SIDE_TARGET]->system_identifier);
 	run_emit(r, e);
 }
 

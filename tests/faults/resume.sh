@@ -255,6 +255,22 @@ ok 'made anew: it says why it starts over' says gone "the target's database was 
 ok 'made anew: with the name typed it goes on' exits 0 pgusher run gone --yes --confirm shop
 ok 'made anew: both sides are equal' tests/lab/compare a/shop b/shop
 
+anew elsewhere
+ok 'killed before the settings name another database' killed elsewhere hold_rows copied elsewhere split parent
+b_admin -c 'CREATE DATABASE other'
+lab psql b other -X -q -c "CREATE TABLE same1 AS SELECT 'precious' AS v"
+ini elsewhere a shop b other 'jobs = 3'
+ok 'another database: it is not empty' exits 3 pgusher run elsewhere --yes
+ok 'another database: nothing of it is dropped' test "$(lab psql b other -X -At -c 'SELECT v FROM same1')" = precious
+b_admin -c 'DROP DATABASE IF EXISTS other'
+up c 16
+lab psql c postgres -X -q -c 'CREATE DATABASE shop'
+lab psql c shop -X -q -c "CREATE TABLE same1 AS SELECT 'precious' AS v"
+ini elsewhere a shop c shop 'jobs = 3'
+ok 'another server: it is not empty' exits 3 pgusher run elsewhere --yes
+ok 'another server: nothing of it is dropped' test "$(lab psql c shop -X -At -c 'SELECT v FROM same1')" = precious
+lab down c >/dev/null
+
 # ---- the copy of a subscription, in the snapshot of a new slot ----
 a -c "DO \$\$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
 	EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', t); END LOOP; END \$\$"
