@@ -14,6 +14,7 @@
 #include "cutover/abandon.h"
 #include "cutover/cutover.h"
 #include "journal/report.h"
+#include "journal/standing.h"
 #include "method/dump.h"
 #include "method/rewritten.h"
 #include "method/run.h"
@@ -90,6 +91,11 @@ enum err_code attempt_plan(struct plan **out, const struct attempt *a, const str
 		*out = NULL;
 		err_set(err, ERR_BLOCKED, "a cutover of this migration did not come to its end");
 		return err_hint(err, "pgusher cutover begins it again; pgusher cutover --abort opens the source and lets the target follow");
+	}
+	if (seen && a->m->method == METHOD_SUBSCRIPTION && standing_given_up(seen)) {
+		*out = NULL;
+		err_set(err, ERR_BLOCKED, "this migration is being given up, and not all of it is gone yet");
+		return err_hint(err, "pgusher cleanup removes what is left; then it may begin anew");
 	}
 	if (a->m->method == METHOD_SUBSCRIPTION && a->m->sub.adopt)
 		return subscription_adopt_plan(out, a->m);

@@ -10,6 +10,7 @@
 #include "cutover/abandon.h"
 #include "cutover/cleanup.h"
 #include "cutover/found.h"
+#include "journal/standing.h"
 #include "method/run.h"
 #include "method/work.h"
 
@@ -196,6 +197,32 @@ static enum err_code nothing_there(struct attempt *a, struct err *err)
 	return rc;
 }
 
+/* Whether anything that was there before is gone. */
+static bool took_away(const struct model *seen, const struct model *live)
+{
+	for (size_t i = 0; i < seen->left.n; i++) {
+		const struct model_item *now = model_find(&live->left, seen->left.v[i].last->id);
+		if (!seen->left.v[i].removed && now && now->removed)
+			return true;
+	}
+	return false;
+}
+
+/* The last word of one that did not remove all: what had ended well still has, when nothing was taken from it. */
+static struct event *not_cleaned_up(const struct model *seen, const struct model *live, const char *id, const struct err *why)
+{
+	if (seen->end && seen->end->state == ST_DONE && !took_away(seen, live))
+		return event_dup(seen->end);
+	if (!standing_given_up(live))
+		return NULL;
+	struct event *e = event_new(EV_END, id);
+	e->state = ST_CANCELLED;
+	e->n = 5;
+	e->text = standing_interrupted(live);
+	xreplace(&e->hint, err_next(why));
+	return e;
+}
+
 /* From the question to the last word; the journal is open. */
 static enum err_code remove_all(struct attempt *a, const struct model *seen, bool found, const struct leftover *l, const char *theirs, char **id, struct err *err)
 {
@@ -249,8 +276,10 @@ enum err_code attempt_cleanup(struct attempt *a, bool drop_copy, struct err *err
 	if (opened && rc == ERR_OK) {
 		copied_remove(a->sink->dir);
 		rc = sink_emit(a->sink, cleaned_up(a->m, &a->sink->live, id), err);
-	} else if (opened && id && seen->end && seen->end->state == ST_DONE) { /* it had ended well, and still has */
-		(void)sink_emit(a->sink, event_dup(seen->end), &ignored);
+	} else if (opened && id) {
+		struct event *e = not_cleaned_up(seen, &a->sink->live, id, err);
+		if (e)
+			(void)sink_emit(a->sink, e, &ignored);
 	}
 	leftover_fini(&l);
 	free(theirs);

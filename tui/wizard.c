@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "clean.h"
 #include "journal/journal.h"
+#include "journal/standing.h"
 #include "settings.h"
 #include "signals.h"
 #include "theme.h"
@@ -183,7 +184,7 @@ bool wizard_follows(const struct wizard *w)
 {
 	const struct model *m = &w->model;
 
-	for (size_t i = 0; i < m->left.n; i++)
+	for (size_t i = 0; i < m->left.n && !standing_given_up(m); i++)
 		if (!m->left.v[i].removed && !str_starts(m->left.v[i].last->id, "kept-closed:") && (was_change(m) || str_starts(m->left.v[i].last->id, "subscription:")))
 			return m->end && (m->end->state == ST_DONE || was_change(m)) && w->m->method == METHOD_SUBSCRIPTION;
 	return false;

@@ -1,6 +1,8 @@
 #include "journal/standing.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -19,17 +21,51 @@ static const char *handed_to(const struct model *m)
 	return !it || it->removed ? NULL : is(m, "cutover") ? "target" : "source";
 }
 
+/* What was told to go and is there still, in words, each once. Caller frees. */
+static char *still_left(const struct model *m)
+{
+	struct strv words = {0};
+
+	for (size_t i = 0; i < m->left.n; i++) {
+		const char *id = m->left.v[i].last->id, *colon = strchr(id, ':');
+		if (m->left.v[i].removed || str_starts(id, "closed:") || str_starts(id, "kept-closed:"))
+			continue;
+		char *word = str_starts(id, "replication-role:") ? xstrdup("role") : xasprintf("%.*s", (int)(colon ? colon - id : (ptrdiff_t)strlen(id)), id);
+		if (strv_has(&words, word))
+			free(word);
+		else
+			strv_take(&words, word);
+	}
+	char *list = strv_join(&words, ", ");
+	strv_fini(&words);
+	return list;
+}
+
+bool standing_given_up(const struct model *m)
+{
+	bool agreed = false;
+
+	for (size_t i = 0; i < m->answers.n; i++)
+		agreed |= str_starts(m->answers.v[i].last->id, "cleanup/") && m->answers.v[i].last->state == ST_DONE;
+	return agreed && model_unfinished(m) && model_find(&m->steps, "cleanup");
+}
+
 char *standing_ended(const struct event *end)
 {
 	const char *text = end->text ? end->text : "", *state = state_name(end->state);
 
-	return str_empty(text) ? xstrdup(state) : str_starts(text, state) ? xstrdup(text) : xasprintf("%s: %s", state, text);
+	return str_empty(text) ? xstrdup(state) : str_starts(text, state) || str_starts(text, STANDING_INTERRUPTED) ? xstrdup(text) : xasprintf("%s: %s", state, text);
 }
 
 char *standing_interrupted(const struct model *m)
 {
 	const char *primary = handed_to(m);
 
+	if (standing_given_up(m)) {
+		char *left = still_left(m), *text = xasprintf(STANDING_INTERRUPTED " while being given up; left: %s; next: pgusher cleanup", left);
+		free(left);
+		return text;
+	}
 	if (primary)
 		return xasprintf("interrupted after its hand-over: the %s is the primary; pgusher %s again finishes what follows", primary, m->begin->sql);
 	if (is(m, "cutover") || is(m, "rollback") || is(m, "finalize"))
@@ -49,7 +85,7 @@ const char *standing_word(const struct model *m, bool *attention)
 {
 	bool move = is(m, "cutover") || is(m, "rollback") || is(m, "finalize"), done = m->end && m->end->state == ST_DONE;
 
-	*attention = m->begin && (!m->end || model_closed(m));
+	*attention = m->begin && (!m->end || model_closed(m) || standing_given_up(m));
 	if (!m->begin || *attention)
 		return m->begin ? "interrupted" : "not begun";
 	if (done && move)
@@ -68,6 +104,8 @@ char *standing_next(const struct model *m, const char *file)
 
 	if (!model_unfinished(m))
 		return NULL;
+	if (standing_given_up(m))
+		return xasprintf("pgusher cleanup%s%s removes what is left", c, f);
 	if (is(m, "finalize") || handed_to(m))
 		return xasprintf("pgusher %s%s%s finishes it", m->begin->sql, c, f);
 	if (is(m, "cutover") || is(m, "rollback"))

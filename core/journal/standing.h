@@ -3,6 +3,9 @@
 /* standing - how an attempt ended or stands, and which commands go on with it, in words. By its journal alone. Any thread. */
 #include "journal/model.h"
 
+#define STANDING_INTERRUPTED "interrupted" /* how a text begins that says itself that there was no end */
+/* It was agreed that what the attempt made goes, and not all of it went: cleanup finishes that, nothing else goes on. */
+bool standing_given_up(const struct model *m);
 /* Of an EV_END or the like: its state and what it says, no word twice: "done, and proven ..." says itself that it is done. Caller frees. */
 char *standing_ended(const struct event *end);
 /* In one or two words: "not begun", "interrupted", "follows", "cut over", "finished" ... *attention: somebody should look at it. */

@@ -14,6 +14,7 @@ left() { # everything of ours on both servers, in one line
 		lab psql b shop -At -c "SELECT 'subscription' FROM pg_subscription" 2>/dev/null
 	} | sort | paste -sd' ' -
 }
+no_word() { ! grep -q "$1" "$WORK/case.out" || { tail -n 30 "$WORK/case.out"; return 1; }; }
 ALL='publication role slot subscription'
 state=$XDG_STATE_HOME/pgusher/case
 fresh() { # a subscription that runs, and its journal
@@ -69,7 +70,15 @@ for how in journal none; do
 	ok "source down, $how: stopped midway" exits 5 pgusher cleanup case --yes --confirm shop
 	ok "source down, $how: the subscription is gone" is "$(left)" ''
 	ok "source down, $how: by hand" says case 'pg_drop_replication_slot'
+	ok "source down, $how: its last word" says case 'interrupted while being given up; left: '
+	ok "source down, $how: nobody follows" no_word 'the target follows'
+	ok "source down, $how: status" exits 5 pgusher status case
+	ok "source down, $how: status says so" says case 'case: interrupted while being given up; left: '
+	ok "source down, $how: status, what is next" says case "next       pgusher cleanup -c $WORK/case.ini removes what is left"
+	ok "source down, $how: nobody follows, says status" no_word 'the target follows'
 	lab start a >/dev/null 2>&1
+	ok "source back, $how: it is not run" exits 3 pgusher run case --yes
+	[ $how = none ] || ok "source back, $how: why not" says case 'pgusher cleanup removes what is left'
 	ok "source back, $how: the rest" exits 0 pgusher cleanup case --yes --confirm shop
 	ok "source back, $how: nothing is left" is "$(left)" ''
 done

@@ -467,6 +467,31 @@ static void word_is(const char *word, bool attention)
 	assert_int_equal(got, attention);
 }
 
+/* A replication whose clean-up was agreed to and did not come to its end does not follow, whatever is left of it. */
+static void test_given_up(void **state)
+{
+	(void)state;
+	begins("subscription");
+	apply(EV_LEFT, "replication-role:x", ST_NONE);
+	apply(EV_LEFT, "slot:x", ST_NONE);
+	apply(EV_LEFT, "back-subscription:x", ST_NONE);
+	apply(EV_END, "x", ST_DONE);
+	apply(EV_RESUME, "x", ST_NONE);
+	apply(EV_PLAN, "cleanup", ST_NONE);
+	apply(EV_ANSWER, "cleanup/1", ST_FAILED);
+	assert_false(standing_given_up(&m));
+	apply(EV_ANSWER, "cleanup/1", ST_DONE);
+	apply(EV_REMOVED, "back-subscription:x", ST_NONE);
+	assert_true(standing_given_up(&m));
+	says(standing_interrupted(&m), "interrupted while being given up; left: role, slot; next: pgusher cleanup");
+	says(standing_next(&m, "a.ini"), "pgusher cleanup -c a.ini removes what is left");
+	apply(EV_END, "x", ST_CANCELLED);
+	apply(EV_LEFT, "subscription:x", ST_NONE);
+	word_is("interrupted", true);
+	apply(EV_END, "x", ST_DONE); /* cleaned up */
+	assert_false(standing_given_up(&m));
+}
+
 static void test_in_a_word(void **state)
 {
 	(void)state;
@@ -514,7 +539,7 @@ int main(void)
 		TEST(test_progress_of_nothing), TEST(test_progress_without_a_plan), TEST(test_begin_forgets_the_attempt_only),
 		TEST(test_resume_keeps_the_attempt), TEST(test_a_good_end_leaves_nothing_to_clean), TEST(test_story_is_taken),
 		TEST(test_unfinished), TEST(test_left), TEST(test_gate), TEST(test_busy), TEST(test_hops),
-		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice), TEST(test_in_a_word),
+		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice), TEST(test_given_up), TEST(test_in_a_word),
 	};
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

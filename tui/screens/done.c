@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "journal/report_md.h"
+#include "journal/standing.h"
 #include "widgets/markdown.h"
 #include "wizard_in.h"
 
@@ -243,6 +244,13 @@ static void resume(struct wizard *w)
 	wizard_go(w, AT_PREFLIGHT);
 }
 
+static void cleanup(struct wizard *w)
+{
+	wizard_setup(w);
+	wizard_go(w, AT_RUN);
+	wizard_send(w, CMD_CLEANUP, NULL, NULL);
+}
+
 /* One Enter too many shall not take the result away. */
 static void what_next(struct wizard *w)
 {
@@ -275,6 +283,10 @@ static const struct key keys_unfinished[] = {
 	{'g', false, "g", "go on with it", resume}, {'r', false, "r", "read the report", report}, {27, false, "Esc", "start screen", back}, QUIT, ENTER,
 	{0, false, NULL, NULL, NULL},
 };
+static const struct key keys_given_up[] = {
+	{'g', false, "g", "finish the clean-up", cleanup}, {'r', false, "r", "read the report", report}, {27, false, "Esc", "start screen", back}, QUIT, ENTER,
+	{0, false, NULL, NULL, NULL},
+};
 static const struct key keys_held[] = { /* another pgusher is at it */
 	{'r', false, "r", "read the report", report}, {27, false, "Esc", "start screen", back}, QUIT, ENTER, {0, false, NULL, NULL, NULL},
 };
@@ -284,7 +296,7 @@ static const struct key keys_page[] = {
 
 static const struct key *keys_now(const struct wizard *w)
 {
-	return w->text ? keys_page : w->held ? keys_held : unfinished(w) ? keys_unfinished : keys_ended;
+	return w->text ? keys_page : w->held ? keys_held : standing_given_up(&w->model) ? keys_given_up : unfinished(w) ? keys_unfinished : keys_ended;
 }
 
 const struct screen screen_done = {

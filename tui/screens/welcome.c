@@ -176,6 +176,11 @@ static const struct choice unfinished[] = {
 	{"Look at its report", "What was done, what failed, what is left.", report},
 	{"Change the settings first", "Walk through the screens again.", begin},
 };
+static const struct choice given_up[] = {
+	{"Finish the clean-up", "Removes what is left, after showing and asking. Both servers must be there.", cleanup},
+	{"Look at its report", "What was done, what failed, what is left.", report},
+	{"Walk through the screens", "With the same settings; nothing can be run before the clean-up is finished.", begin},
+};
 
 static void look(struct wizard *w)
 {
@@ -205,6 +210,10 @@ static const struct choice *choices(const struct wizard *w, int *n)
 	if (wizard_follows(w)) {
 		*n = 4;
 		return follows;
+	}
+	if (standing_given_up(&w->model)) {
+		*n = 3;
+		return given_up;
 	}
 	if (model_unfinished(&w->model)) {
 		*n = 4;
@@ -273,7 +282,11 @@ static int draw_attempt(const struct wizard *w, int y, int end, int x, int width
 		y += put_lines(y, x, 3, width, R_BAD, closed);
 	if (m->end && !w->held)
 		y += draw_end(m->end, y, x, width);
-	else if (!w->held && !closed)
+	else if (!w->held && !closed && standing_given_up(m)) {
+		char *text = interrupted(m);
+		y += put_lines(y, x, 3, width, R_WARN, text);
+		free(text);
+	} else if (!w->held && !closed)
 		y += put_lines(y, x, 3, width, R_WARN, wizard_half_way(w) ?
 			"A cutover was interrupted: pgusher or its host went away while it ran. The source may refuse writes until it is taken back."
 			: "An attempt was interrupted: pgusher, its host or its terminal went away while it ran.");
