@@ -8,6 +8,7 @@
 #include "cutover/may.h"
 #include "cutover/operator.h"
 #include "cutover/rehearse.h"
+#include "journal/standing.h"
 
 /* What is begun, and how its end is told. */
 struct move {
@@ -139,22 +140,33 @@ static enum err_code written_down(const struct attempt *a, const struct model *s
 	return err_hint(err, "pgusher run begins one; a cutover ends it");
 }
 
+/* How a good end is told, by what the servers said before: not every one that is taken back had closed something. */
+static const char *taken_back(const struct whereabouts *w, bool rollback)
+{
+	if (!w->known[SIDE_SOURCE] || !w->known[SIDE_TARGET])
+		return "taken back: what was closed is written to again, and the other side follows it";
+	if (may_taken_back(w, rollback) == SIDE_SOURCE)
+		return phase_unfinished(w->source) ? "taken back: the source is written to again, and the target follows it"
+			: "taken back: the source had not been closed; the target follows it";
+	return phase_unfinished(w->target) ? "taken back: the target is the primary and is written to again; the old source stays closed, and follows it"
+		: "taken back: the target had not been closed, and is the primary; the old source stays closed, and follows it";
+}
+
 static enum err_code take_back(struct attempt *a, bool rollback, struct err *err)
 {
-	static const struct move v[2] = {
-		{CUTOVER_BEGIN, "taken back: what was closed is written to again, and the other side follows it", NULL, true},
-		{ROLLBACK_BEGIN, "taken back: what was closed is written to again, and the other side follows it", NULL, true},
-	};
+	struct move v = {rollback ? ROLLBACK_BEGIN : CUTOVER_BEGIN, NULL, NULL, true};
 	struct whereabouts w;
 	struct model *seen = attempt_load(a->m, true);
 	struct plan *p = NULL;
 
 	look(a, &w);
-	enum err_code rc = may_take_back(&w, rollback, err);
+	v.text = taken_back(&w, rollback);
+	bool touched = !seen || (seen->begin && str_eq(seen->begin->sql, ROLLBACK_BEGIN) && standing_touched(seen));
+	enum err_code rc = may_take_back(&w, rollback, touched, err);
 	if (rc == ERR_OK)
-		rc = cutover_abort_plan(&p, a->m, rollback, err);
+		rc = cutover_abort_plan(&p, a->m, &w, rollback, err);
 	if (rc == ERR_OK)
-		rc = move(a, p, seen, &v[rollback], err);
+		rc = move(a, p, seen, &v, err);
 	attempt_forget(seen);
 	return rc;
 }

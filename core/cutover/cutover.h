@@ -31,7 +31,7 @@ enum err_code rollback_plan(struct plan **out, const struct migration *m, const 
 /* Removes all that the migration made on both sides, after a cutover or a rollback. open_old: the server that is no longer in use takes writes. readers: of leftover_readers. */
 enum err_code finalize_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool open_old, const char *readers);
 /* Only takes back what an interrupted cutover left. */
-enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, bool rollback, struct err *err);
+enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool rollback, struct err *err);
 /* What an action's time running out means while writers wait; anything else is returned as it is. */
 enum err_code cutover_judge(struct run *r, enum err_code rc, struct err *err);
 

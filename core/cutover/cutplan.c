@@ -344,19 +344,32 @@ enum err_code cutover_plan(struct plan **out, const struct migration *m, const s
 	return ERR_OK;
 }
 
-enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, bool rollback, struct err *err)
+enum err_code cutover_abort_plan(struct plan **out, const struct migration *m, const struct whereabouts *w, bool rollback, struct err *err)
 {
 	struct plan *p = plan_new(rollback ? "take back an interrupted rollback" : "take back an interrupted cutover");
-	struct step *st = plan_step(p, "take-back", "take it back", "The side that was closed is written to again, and the other follows it.");
-
 	char *which = rollback ? xstrdup("rollback") : NULL;
+	struct str sql = {0};
+	struct link l;
 
-	(void)m;
 	(void)err;
+	if (may_taken_back(w, rollback) == SIDE_TARGET)
+		link_back(&l, m);
+	else
+		link_forward(&l, m);
+	bool open = w->known[l.from] && !phase_unfinished(l.back ? w->target : w->source);
+	struct step *st = plan_step(p, "take-back", "take it back", open ? "The other side follows again." : "The side that was closed is written to again, and the other follows it.");
+	str_add(&sql, "ALTER SUBSCRIPTION ");
+	sql_ident(&sql, l.subscription);
+	str_addf(&sql, " ENABLE;  -- on the %s", side_name(l.to));
+	if (!open) {
+		str_addc(&sql, '\n');
+		phase_setting_sql(&sql, m->end[l.from].dbname, "");
+		str_addf(&sql, ";  -- on the %s, or what it was before", side_name(l.from));
+	}
 	if (which)
 		strv_take(&p->owned, which);
-	(void)step_work(st, ON_SOURCE, "wake the subscription, open the closed side", work_take_back, which,
-		"ALTER SUBSCRIPTION ... ENABLE;\nALTER DATABASE ... RESET default_transaction_read_only;  -- or what it was before");
+	(void)step_work(st, (enum where)l.from, open ? "wake the subscription" : "wake the subscription, open the closed side", work_take_back, which, str_text(&sql));
+	str_fini(&sql);
 	*out = p;
 	return ERR_OK;
 }

@@ -133,7 +133,20 @@ enum err_code may_too_late(enum phase source, struct err *err)
 	return err_hint(err, "pgusher rollback does what is missing of it, pgusher finalize removes what is left");
 }
 
-enum err_code may_take_back(const struct whereabouts *w, bool rollback, struct err *err)
+enum side may_taken_back(const struct whereabouts *w, bool rollback)
+{
+	if (w->known[SIDE_SOURCE] && w->source != PHASE_NONE)
+		return w->source == PHASE_CUT_OVER ? SIDE_TARGET : SIDE_SOURCE;
+	return rollback && !w->known[SIDE_SOURCE] ? SIDE_TARGET : SIDE_SOURCE;
+}
+
+static enum err_code nothing_begun(struct err *err)
+{
+	err_set(err, ERR_BLOCKED, "nothing to take back: the target is the primary, the source stays closed");
+	return err_hint(err, "no rollback has closed or changed anything; pgusher rollback makes the source the primary again; never open it while the target is in use");
+}
+
+enum err_code may_take_back(const struct whereabouts *w, bool rollback, bool touched, struct err *err)
 {
 	bool both = w->known[SIDE_SOURCE] && w->known[SIDE_TARGET];
 
@@ -154,7 +167,9 @@ enum err_code may_take_back(const struct whereabouts *w, bool rollback, struct e
 			return ERR_OK;
 		return err_hint(err, "pgusher status says what has been done");
 	case PHASE_CUT_OVER:
-		return phase_unfinished(w->target) || (rollback && w->way_back) ? ERR_OK : may_too_late(w->source, err);
+		if (phase_unfinished(w->target) || (rollback && w->way_back && touched))
+			return ERR_OK;
+		return rollback ? nothing_begun(err) : may_too_late(w->source, err);
 	case PHASE_ROLLED_BACK:
 		break;
 	}

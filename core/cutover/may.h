@@ -23,7 +23,10 @@ enum err_code may_cut_over(const struct whereabouts *w, struct err *err);   /* E
 enum err_code may_rehearse(const struct whereabouts *w, struct err *err);
 enum err_code may_roll_back(const struct whereabouts *w, struct err *err);  /* the same */
 enum err_code may_finalize(const struct whereabouts *w, struct err *err);   /* ERR_OK when nothing is left at all */
-enum err_code may_take_back(const struct whereabouts *w, bool rollback, struct err *err);
+/* touched: by the journal a rollback may have changed something before it closed the target (journal/standing.h), or there is no journal. */
+enum err_code may_take_back(const struct whereabouts *w, bool rollback, bool touched, struct err *err);
+/* The side that a taking back opens when it is closed: which may be the target's after `cutover --abort`, too. */
+enum side may_taken_back(const struct whereabouts *w, bool rollback);
 /* For whoever finds so on the servers: the hand-over was over. */
 enum err_code may_too_late(enum phase source, struct err *err);
 

@@ -82,7 +82,7 @@ void operator_unfence(struct run *r, const struct link *l)
 	if (hook_run(r, HOOK_UNFENCE, l->from, "taken back", NULL, &err) == ERR_OK)
 		say_gone(r, OPERATOR_FENCE);
 	else
-		run_note(r, "NOT LET GO", "the application may still be held: %s; run it by hand, or start pgusher cutover --abort", err.msg);
+		run_note(r, "NOT LET GO", "the application may still be held: %s; run it by hand, or start pgusher %s --abort", err.msg, l->back ? "rollback" : "cutover");
 }
 
 /* ---- their hand-over ---- */

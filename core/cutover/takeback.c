@@ -35,6 +35,16 @@ static void say_stuck(struct run *r, const struct link *l)
 		r->cutover->stuck = true;
 }
 
+/* What was really run, and where: the plan knew neither what was set before, nor always the side. */
+static void say_opened(struct run *r, const struct link *l, const char *before)
+{
+	struct str sql = {0};
+
+	phase_setting_sql(&sql, r->m->end[l->from].dbname, before ? before : "");
+	run_note(r, "opened again", "on the %s: %s", side_name(l->from), str_text(&sql));
+	str_fini(&sql);
+}
+
 /* Opens a side again; sessions that began while it was closed do not know that it is open: they end, and the word goes when they have. */
 static enum err_code thaw(struct run *r, const struct link *l, const struct phase_note *note, struct err *err)
 {
@@ -45,6 +55,7 @@ static enum err_code thaw(struct run *r, const struct link *l, const struct phas
 		rc = phase_write(s, r->m, l, PHASE_OPENED, note->before, err);
 	if (rc != ERR_OK)
 		return rc;
+	say_opened(r, l, note->before);
 	if (r->cutover)
 		r->cutover->opened = true;
 	rc = cutover_end_sessions(r, l->from, err);

@@ -98,6 +98,18 @@ const char *standing_word(const struct model *m, bool *attention)
 	return done ? m->end->n == 0 ? "finished" : "finished, look at it" : m->end->state == ST_CANCELLED ? "stopped" : "failed";
 }
 
+bool standing_touched(const struct model *m)
+{
+	const struct model_item *held = model_find(&m->left, "fence:command"); /* cutover/operator.h */
+
+	if (model_closed(m) || (held && !held->removed))
+		return true;
+	for (size_t i = 0; model_unfinished(m) && i < m->steps.n; i++)
+		if (!str_eq(m->steps.v[i].last->id, "ready") && m->steps.v[i].last->state > ST_WAITING)
+			return true;
+	return false;
+}
+
 char *standing_next(const struct model *m, const char *file)
 {
 	const char *c = file ? " -c " : "", *f = file ? file : "";
@@ -108,6 +120,8 @@ char *standing_next(const struct model *m, const char *file)
 		return xasprintf("pgusher cleanup%s%s removes what is left", c, f);
 	if (is(m, "finalize") || handed_to(m))
 		return xasprintf("pgusher %s%s%s finishes it", m->begin->sql, c, f);
+	if ((is(m, "cutover") || is(m, "rollback")) && !standing_touched(m))
+		return xasprintf("pgusher %s%s%s begins it again; nothing was closed or changed", m->begin->sql, c, f);
 	if (is(m, "cutover") || is(m, "rollback"))
 		return xasprintf("pgusher %s%s%s begins it again; pgusher %s --abort%s%s makes everything as it was before it", m->begin->sql, c, f, m->begin->sql, c, f);
 	return xasprintf("pgusher run%s%s goes on; pgusher cleanup%s%s removes what it left", c, f, c, f);

@@ -12,6 +12,11 @@ char *standing_ended(const struct event *end);
 const char *standing_word(const struct model *m, bool *attention);
 /* Of an attempt without an end: "interrupted: ...", and who is the primary when its hand-over was done. Caller frees. */
 char *standing_interrupted(const struct model *m);
+/*
+ * A cutover or rollback left something that its --abort has to look at: a side closed, writers held, or it ended not well and behind its
+ * first step, which only looks. An attempt that was refused there has begun nothing.
+ */
+bool standing_touched(const struct model *m);
 /* The commands that go on with it or end it, each with " -c file" (file NULL: without); NULL: it ended well, or there is none. Caller frees. */
 char *standing_next(const struct model *m, const char *file);
 

@@ -37,6 +37,10 @@ exact_row() { lab psql "$1" "$(database "$1")" -qc "INSERT INTO exact VALUES ($2
 exact() {
 	lab psql "$1" "$(database "$1")" -At -c "SELECT string_agg(concat(encode(float8send(f), 'hex'), encode(float4send(r), 'hex'), d - date '2000-01-01', extract(epoch FROM at), extract(epoch FROM i)), ',' ORDER BY id) FROM exact"
 }
+lacks_abort() {
+	pgusher status both
+	says both 'pgusher rollback' && ! says both 'abort'
+}
 refuses() { ! writes "$1" 0; }
 ok 'the target follows' exits 0 pgusher run both --yes
 lab psql a shop -q -o /dev/null -c "UPDATE \"Кэш\" SET v = 'newer' WHERE id < 10" -c "SELECT lo_put(70001, 0, 'new'), lo_unlink(70002), lo_from_bytea(70004, 'more')"
@@ -55,6 +59,15 @@ exact_row b 2
 now=$(beside b) now_exact=$(exact b)
 ok 'something was done on the target' test "$now" != "$was"
 
+# refused in its first step: nothing was closed, and the source must not be said to be open
+lab psql b moved -qc 'CREATE TABLE alone (id int PRIMARY KEY)'
+ok 'a table that is on the target alone: no rollback' exits 3 pgusher rollback both --confirm moved
+ok 'refused: no --abort is offered' lacks_abort
+ok 'refused: an abort has nothing to do' exits 3 pgusher rollback both --abort
+ok 'refused: and says so' says both 'nothing to take back: the target is the primary, the source stays closed'
+ok 'refused: the source refuses' refuses a
+lab psql b moved -qc 'DROP TABLE alone'
+: >"$WORK/calls"
 # the fence's command fails: taken back, and let go
 touch "$WORK/fails.fence"
 ok 'the fence of a rollback fails' exits 1 pgusher rollback both --confirm moved
@@ -74,6 +87,11 @@ wait $pid 2>/dev/null
 ok 'killed: status says that the target is closed' exits 5 pgusher status both
 ok 'killed: and what opens it' says both 'pgusher rollback --abort opens it again'
 ok 'killed: taken back' exits 0 pgusher rollback both --abort
+ok 'killed: it says which side it opened' says both 'the target is the primary and is written to again; the old source stays closed'
+opened() { tail -n +"$((begun + 1))" "$XDG_STATE_HOME/pgusher/both/journal.jsonl" | grep "$@" >/dev/null; }
+ok 'killed: side and statement are written down' opened 'on the target: ALTER DATABASE \\"moved\\" RESET default_transaction_read_only'
+ok 'killed: and in the report' grep -rq 'on the target: ALTER DATABASE' "$XDG_STATE_HOME/pgusher/both" --include='*.html' --include='*.md' --include='*report*'
+ok 'killed: the plan says whose database it is' grep -q 'ALTER DATABASE "moved" RESET default_transaction_read_only;  -- on the target' "$WORK/both.out"
 ok 'killed: let go' test "$(calls)" = "unfence $A $B;"
 ok 'killed: the target is written to' until_true 15 writes b 202
 

@@ -427,6 +427,14 @@ static void says(char *text, const char *part)
 	free(text);
 }
 
+static void lacks(char *text, const char *part)
+{
+	assert_non_null(text);
+	if (strstr(text, part))
+		fail_msg("'%s': %s", part, text);
+	free(text);
+}
+
 static void begins(const char *what)
 {
 	struct event *e = event_new(EV_BEGIN, "x");
@@ -444,6 +452,9 @@ static void test_how_it_stands(void **state)
 	says(standing_next(&m, "a.ini"), "pgusher run -c a.ini goes on; pgusher cleanup -c a.ini removes");
 	begins("cutover");
 	says(standing_interrupted(&m), "interrupted during a cutover");
+	apply(EV_STEP, "ready", ST_FAILED); /* refused: nothing was closed, nothing is to be taken back */
+	lacks(standing_next(&m, NULL), "--abort");
+	apply(EV_STEP, "prime", ST_RUNNING);
 	says(standing_next(&m, NULL), "pgusher cutover --abort makes");
 	apply(EV_LEFT, "closed:source", ST_NONE);
 	says(standing_interrupted(&m), "the target is the primary; pgusher cutover again finishes");
