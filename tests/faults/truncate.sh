@@ -90,4 +90,21 @@ truncating=$!
 pgusher verify few # what is read before the TRUNCATE is equal, or not, after it
 ok 'several: their transaction goes through' wait $truncating
 ok 'several: all of them were read' says few ', 0 not proven'
+
+# the fence holds one table and waits for another, whose holder waits for the first already: that must not be failed as a deadlock either
+METHOD=subscription
+lab psql a postgres -q -c 'CREATE DATABASE dl'
+lab psql a dl -q -c 'CREATE TABLE aa (id int PRIMARY KEY); CREATE TABLE mm (id int PRIMARY KEY); CREATE TABLE zz (id int PRIMARY KEY)'
+ini dl a dl b dl '[cutover]' 'reverse = no'
+ok 'crossing: the target follows' exits 0 pgusher run dl --yes
+waits_for() { until_sql "SELECT FROM pg_locks WHERE NOT granted AND relation = '$1'::regclass"; }
+lab psql a dl -q -c BEGIN -c 'INSERT INTO zz VALUES (1)' -c "$(waits_for mm)" -c 'INSERT INTO aa VALUES (1)' -c COMMIT >"$WORK/x.out" 2>&1 &
+writing=$!
+lab psql a dl -q -c BEGIN -c 'INSERT INTO mm VALUES (1)' -c "$(waits_for aa)" -c 'SELECT pg_sleep(0.3)' -c COMMIT >"$WORK/y.out" 2>&1 &
+also=$!
+held() { [ "$(lab psql a dl -At -c "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock' AND relation IN ('zz'::regclass, 'mm'::regclass)")" = 2 ]; }
+ok 'crossing: both hold theirs' until_true 20 held
+ok 'crossing: cut over' exits 0 pgusher cutover dl --yes --confirm dl
+ok 'crossing: their transactions went through' eval 'wait $writing && wait $also'
+ok 'crossing: and came along' test "$(lab psql b dl -At -c 'SELECT (SELECT count(*) FROM aa) + (SELECT count(*) FROM mm) + (SELECT count(*) FROM zz)')" = 3
 exit $bad
