@@ -9,10 +9,8 @@
 
 #include "base/clock.h"
 #include "clean.h"
-#include "compared.h"
 #include "engine.h"
 #include "journal/journal.h"
-#include "journal/live.h"
 #include "journal/model.h"
 #include "journal/report_md.h"
 #include "journal/standing.h"
@@ -39,8 +37,6 @@ struct plain {
 	int64_t first_us;      /* of the watch: its first sample */
 	bool offered[2];       /* by side: the watch's password was asked for */
 };
-
-enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_BLOCKED, EXIT_QUIT, EXIT_STOPPED };
 
 void plain_stamp(int64_t at_us)
 {
@@ -435,103 +431,11 @@ static int do_watch(struct plain *p)
 	return rc != ERR_OK ? code(p, rc) : p->alarm == VERDICT_BLOCK ? EXIT_FAILED : EXIT_DONE;
 }
 
-static bool load_model(struct plain *p, struct err *err)
-{
-	char *dir = migration_state_dir(p->m), *path = journal_path(dir);
-	enum err_code rc = model_load(&p->model, path, err);
-
-	free(path);
-	free(dir);
-	return rc == ERR_OK;
-}
-
-static void say_live(const char *dir)
-{
-	struct live l;
-	char n[32], of[32], t[48];
-
-	if (!live_read(dir, &l))
-		return;
-	if (l.step && l.of > 0)
-		(void)printf("now: %s, %s of %s, %lld of %s %s\n", l.step, fmt_bytes(n, sizeof n, (double)l.n),
-			     fmt_bytes(of, sizeof of, (double)l.of), (long long)l.a, fmt_things(t, sizeof t, l.b, "table"), l.text ? l.text : "");
-	else if (l.step)
-		(void)printf("now: %s %s\n", l.step, l.text ? l.text : "");
-	live_fini(&l);
-}
-
-/* How it stands, in one line: what was not confirmed changed nothing. */
-static void say_state(const struct migration *mig, const struct model *m)
-{
-	const char *text = m->end && m->end->text ? m->end->text : "";
-	bool follows = false;
-
-	for (size_t i = 0; i < m->left.n; i++)
-		follows |= !m->left.v[i].removed && str_starts(m->left.v[i].last->id, "subscription:");
-	char *how = m->end ? standing_ended(m->end) : standing_interrupted(m);
-	if (model_not_begun(m->end))
-		(void)printf("%s: %s%s\n", mig->name, follows ? "the target follows the source; the last try was " : "", text);
-	else
-		(void)printf("%s: %s\n", mig->name, how);
-	free(how);
-}
-
-static int do_status(struct plain *p)
-{
-	struct journal_holder h;
-	struct err err;
-
-	if (!load_model(p, &err)) {
-		(void)fprintf(stderr, "pgusher: %s\n         %s\n", err.msg, err_next(&err));
-		return EXIT_FAILED;
-	}
-	char *dir = migration_state_dir(p->m);
-	bool held = journal_held(dir, &h);
-	if (p->a->json) {
-		json_t *j = report_json(&p->model);
-		(void)json_object_set_new(j, "running", json_boolean(held));
-		(void)json_dumpf(j, stdout, JSON_COMPACT);
-		(void)putchar('\n');
-		json_decref(j);
-	} else if (!p->model.begin) {
-		(void)printf("%s: nothing has been run (looked in %s)\n", p->m->name, dir);
-	} else {
-		if (held)
-			(void)printf("%s runs: process %ld of %s on %s since %s\n", p->m->name, (long)h.pid, h.user, h.host, h.since);
-		else
-			say_state(p->m, &p->model);
-		char *closed = held ? NULL : model_closed_says(&p->model); /* before all else: production stands still */
-		if (closed)
-			(void)printf("%s\n", closed);
-		free(closed);
-		for (size_t i = 0; i < p->model.steps.n && !model_not_begun(p->model.end); i++)
-			(void)printf("  %-10s %s\n", state_name(p->model.steps.v[i].last->state), p->model.steps.v[i].title ? p->model.steps.v[i].title : p->model.steps.v[i].last->id);
-		for (size_t i = p->model.notes.n; i-- > 0;)
-			if (str_eq(p->model.notes.v[i].last->title, COMPARED_NOTE)) {
-				(void)printf("  " COMPARED_NOTE " %s\n", p->model.notes.v[i].last->text);
-				break;
-			}
-		if (held)
-			say_live(dir);
-		for (size_t i = 0; i < p->model.left.n; i++)
-			if (!p->model.left.v[i].removed) {
-				const struct event *left = p->model.left.v[i].last;
-				(void)printf("  left       %s%s%s\n", left->id, left->title ? ": " : "", left->title ? left->title : "");
-			}
-		char *next = held ? NULL : standing_next(&p->model, p->m->ini_path);
-		if (next)
-			(void)printf("  next       %s\n", next);
-		free(next);
-	}
-	free(dir);
-	return held ? EXIT_DONE : model_unfinished(&p->model) ? EXIT_STOPPED : EXIT_DONE;
-}
-
 static int do_report(struct plain *p)
 {
 	struct err err;
 
-	bool readable = load_model(p, &err);
+	bool readable = plain_load(&p->model, p->m, &err);
 	if (!readable || !p->model.begin) {
 		char *dir = migration_state_dir(p->m);
 		if (!readable)
@@ -587,7 +491,7 @@ int plain_main(const struct args *a, const struct migration *m)
 	clean_begin(a->json || a->shell);
 	model_init(&p.model);
 	if (a->verb == VERB_STATUS)
-		rc = do_status(&p);
+		rc = plain_status(a, m, &p.model);
 	else if (a->verb == VERB_REPORT)
 		rc = do_report(&p);
 	else

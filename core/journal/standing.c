@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 
 /* What the attempt was, as its begin says (cutover/cutover.h): a cutover, a rollback and a finalize are attempts of their own. */
@@ -125,4 +126,78 @@ char *standing_next(const struct model *m, const char *file)
 	if (is(m, "cutover") || is(m, "rollback"))
 		return xasprintf("pgusher %s%s%s begins it again; pgusher %s --abort%s%s makes everything as it was before it", m->begin->sql, c, f, m->begin->sql, c, f);
 	return xasprintf("pgusher run%s%s goes on; pgusher cleanup%s%s removes what it left", c, f, c, f);
+}
+
+/* A side that was closed for good says who the primary is; after a finalize that opened it again it was still so. */
+static bool closed_side(const struct model *m, const char *side)
+{
+	char *closed = xasprintf("closed:%s", side), *kept = xasprintf("kept-closed:%s", side);
+	const struct model_item *c = model_find(&m->left, closed), *k = model_find(&m->left, kept);
+
+	free(closed);
+	free(kept);
+	return (c && (!c->removed || is(m, "finalize"))) || (k && !k->removed);
+}
+
+/* The subscription is there, and its copy was whole once: a cutover and a rollback come after that. */
+static bool follows(const struct model *m)
+{
+	bool move = is(m, "cutover") || is(m, "rollback") || is(m, "finalize"), done = m->end && m->end->state == ST_DONE;
+
+	return (done || move) && !standing_given_up(m) && has_left(m, "subscription:");
+}
+
+enum standing_at { AT_COPY, AT_FOLLOWS, AT_CUT_OVER, AT_CUT_OVER_ALONE, AT_ROLLED_BACK };
+
+static enum standing_at where(const struct model *m)
+{
+	if (closed_side(m, "target"))
+		return AT_ROLLED_BACK;
+	if (closed_side(m, "source"))
+		return has_left(m, "back-subscription:") ? AT_CUT_OVER : AT_CUT_OVER_ALONE;
+	return follows(m) ? AT_FOLLOWS : AT_COPY;
+}
+
+char *standing_primary(const struct model *m)
+{
+	static const char *const says[] = {
+		[AT_COPY] = "the source", [AT_FOLLOWS] = "the source; the target follows", [AT_CUT_OVER] = "the target; the source, closed to writers, follows",
+		[AT_CUT_OVER_ALONE] = "the target; nothing follows it", [AT_ROLLED_BACK] = "the source, as before the cutover; nothing follows it"};
+	int64_t at = m->begin ? m->begin->at_us : 0;
+	const struct event *later[] = {m->action, m->end};
+	char iso[40];
+
+	if (!m->begin)
+		return NULL;
+	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+		at = later[i] && later[i]->at_us > at ? later[i]->at_us : at;
+	(void)clock_iso(iso, sizeof iso, at);
+	return xasprintf("%s (from the journal of %.10s %.5s UTC; the servers were not asked%s)", says[where(m)], iso, iso + 11,
+			 is(m, "dump") || is(m, "tunnel") ? "" : ": pgusher watch --once does");
+}
+
+char *standing_then(const struct model *m, const char *file)
+{
+	const char *c = file ? " -c " : "", *f = file ? file : "";
+	char *next = standing_next(m, file);
+
+	if (next)
+		return next;
+	switch (where(m)) {
+	case AT_FOLLOWS:
+		return xasprintf("pgusher watch%s%s shows how it goes; pgusher cutover makes the target the primary; pgusher cleanup ends it", c, f);
+	case AT_CUT_OVER:
+		return xasprintf("pgusher watch%s%s shows how it goes; pgusher rollback goes back with all that was written since, and ends the migration; pgusher finalize ends it here", c, f);
+	case AT_CUT_OVER_ALONE: case AT_ROLLED_BACK:
+		if (!is(m, "finalize"))
+			return xasprintf("pgusher finalize%s%s removes what is left%s", c, f, where(m) == AT_ROLLED_BACK ? "; then it may begin anew" : "");
+		break;
+	case AT_COPY:
+		if (!m->begin)
+			return xasprintf("pgusher run%s%s begins", c, f);
+		if (m->end && !is(m, "finalize") && !str_empty(m->end->hint))
+			return xstrdup(m->end->hint);
+		break;
+	}
+	return xasprintf("nothing is left to do; pgusher report%s%s has all of it", c, f);
 }

@@ -19,5 +19,9 @@ char *standing_interrupted(const struct model *m);
 bool standing_touched(const struct model *m);
 /* The commands that go on with it or end it, each with " -c file" (file NULL: without); NULL: it ended well, or there is none. Caller frees. */
 char *standing_next(const struct model *m, const char *file);
+/* Who is the primary and whether the other one follows, as far as the journal knows, and of when that is; NULL: nothing was run. Caller frees. */
+char *standing_primary(const struct model *m);
+/* Like standing_next, of one that ended well, too: there is always something to say. Caller frees. */
+char *standing_then(const struct model *m, const char *file);
 
 #endif

@@ -24,6 +24,10 @@ ok 'the terminal is gone: the run is not' kill -0 "$pid"
 
 ok 'status from elsewhere: it runs' exits 0 pgusher status gone
 ok 'status says who, and since when' says gone "process $pid of $(id -un)"
+ok 'status says who is the primary' says gone 'primary: the source (from the journal of'
+ok 'status says what it made so far' says gone 'made so far '
+ok 'and does not call that left' bash -c '! grep -q "^  left " "$1"' sh "$WORK/gone.out"
+ok 'status says what is next' says gone "next       pgusher -c $WORK/gone.ini in a terminal follows it"
 ok 'a second start is refused' exits 1 pgusher run gone --yes
 ok 'a second start is told who' says gone "process $pid of $(id -un)"
 ok 'cleaning up is refused' exits 1 pgusher cleanup gone --yes --confirm shop
@@ -31,6 +35,7 @@ line 0
 until_true 180 ended "$pid"
 ok 'it came to its end without a terminal' exits 0 pgusher status gone
 ok 'it says so' says gone 'done, and proven'
+ok 'and what is next' says gone '  next       '
 ok 'the end is right' tests/lab/compare a/shop b/shop
 
 # SIGHUP itself, and a terminal that stays

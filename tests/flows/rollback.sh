@@ -39,6 +39,11 @@ flowing() { [ "$(lab psql b shop -At -c "SELECT count(*) FROM ident")" = "$(lab 
 
 tests/lab/load start w a shop --clients 4 --rate 200
 ok 'the target follows' exits 0 pgusher run back --yes
+ok 'following: status' exits 0 pgusher status back
+ok 'following: who is the primary, first' bash -c 'head -n 1 "$1" | grep -q "^primary: the source; the target follows (from the journal of .*pgusher watch --once does)"' sh "$WORK/back.out"
+ok 'following: what is next' says back "next       pgusher watch -c $WORK/back.ini shows how it goes; pgusher cutover"
+ok 'following: the same as JSON' exits 0 pgusher status back --json
+ok 'following: its fields' says back '"primary":"the source; the target follows'
 ok 'nothing to roll back yet' exits 3 pgusher rollback back --confirm shop
 ok 'nothing to finalize yet' exits 3 pgusher finalize back --confirm shop
 lab psql a shop -qc 'CREATE SEQUENCE q."made Later"'
@@ -48,6 +53,9 @@ ok 'nobody was made to wait' says back 'everything is as before'
 lab psql b shop -qc 'CREATE SEQUENCE q."made Later"'
 ok 'cut over' exits 0 pgusher cutover back --confirm shop
 echo "# cutover: $(ms)"
+ok 'cut over: status' exits 0 pgusher status back
+ok 'cut over: the target is the primary' says back 'primary: the target; the source, closed to writers, follows ('
+ok 'cut over: what is next' says back 'pgusher rollback goes back with all that was written since'
 ok 'cut over: the source refuses writes' refuses a
 was=$(exactly a)
 ok 'cut over: every sequence is the same' test "$(exactly b)" = "$was"
@@ -64,10 +72,17 @@ sleep 1
 lab psql b shop -qc 'CREATE SEQUENCE q.later'
 taken=$(exactly b)
 ok 'a sequence that the old source lacks: no rollback' exits 3 pgusher rollback back --confirm shop
-ok 'that one is named' says back 'the target has sequences that the source does not: q.later'
+cp "$WORK/back.out" "$WORK/refused.out"
+ok 'no rollback: status' exits 5 pgusher status back
+ok 'no rollback: the target is the primary, the way back is there' says back 'primary: the target; the source, closed to writers, follows ('
+ok 'no rollback: what is next' says back 'next       pgusher rollback'
+ok 'that one is named' says refused 'the target has sequences that the source does not: q.later'
 lab psql a shop -q -c 'SET default_transaction_read_only = off' -c 'CREATE SEQUENCE q.later'
 ok 'rolled back' exits 0 pgusher rollback back --confirm shop
 echo "# rollback: $(ms)"
+ok 'rolled back: status' exits 0 pgusher status back
+ok 'rolled back: the source is the primary' says back 'primary: the source, as before the cutover; nothing follows it ('
+ok 'rolled back: what is next' says back "next       pgusher finalize -c $WORK/back.ini removes what is left; then it may begin anew"
 ok 'rolled back: the target refuses writes' refuses b
 tests/lab/load point w a shop
 ok 'rolled back: the source takes writes' until_true 15 writes a

@@ -503,6 +503,44 @@ static void test_given_up(void **state)
 	assert_false(standing_given_up(&m));
 }
 
+static void test_primary(void **state)
+{
+	(void)state;
+	assert_null(standing_primary(&m));
+	says(standing_then(&m, "a.ini"), "pgusher run -c a.ini begins");
+	begins("subscription");
+	apply(EV_LEFT, "subscription:x", ST_NONE);
+	says(standing_primary(&m), "the source (from the journal of ");
+	apply(EV_END, "x", ST_DONE);
+	says(standing_primary(&m), "the source; the target follows (from the journal of ");
+	says(standing_then(&m, "a.ini"), "pgusher watch -c a.ini shows how it goes; pgusher cutover");
+	begins("cutover");
+	apply(EV_END, "x", ST_FAILED); /* given up: it still follows */
+	says(standing_primary(&m), "the source; the target follows (");
+	begins("cutover");
+	apply(EV_LEFT, "back-subscription:x", ST_NONE);
+	apply(EV_LEFT, "closed:source", ST_NONE);
+	apply(EV_REMOVED, "subscription:x", ST_NONE);
+	apply(EV_END, "x", ST_DONE);
+	says(standing_primary(&m), "the target; the source, closed to writers, follows (");
+	says(standing_then(&m, NULL), "pgusher rollback goes back");
+	begins("rollback");
+	apply(EV_END, "x", ST_FAILED); /* refused */
+	says(standing_primary(&m), "the target; the source, closed to writers, follows (");
+	begins("rollback");
+	apply(EV_REMOVED, "closed:source", ST_NONE);
+	apply(EV_REMOVED, "back-subscription:x", ST_NONE);
+	apply(EV_LEFT, "closed:target", ST_NONE);
+	apply(EV_END, "x", ST_DONE);
+	says(standing_primary(&m), "the source, as before the cutover; nothing follows it (");
+	says(standing_then(&m, "a.ini"), "pgusher finalize -c a.ini removes what is left; then it may begin anew");
+	begins("finalize");
+	apply(EV_REMOVED, "closed:target", ST_NONE); /* opened again */
+	apply(EV_END, "x", ST_DONE);
+	says(standing_primary(&m), "the source, as before the cutover; nothing follows it (");
+	says(standing_then(&m, NULL), "nothing is left to do");
+}
+
 static void test_in_a_word(void **state)
 {
 	(void)state;
@@ -550,7 +588,7 @@ int main(void)
 		TEST(test_progress_of_nothing), TEST(test_progress_without_a_plan), TEST(test_begin_forgets_the_attempt_only),
 		TEST(test_resume_keeps_the_attempt), TEST(test_a_good_end_leaves_nothing_to_clean), TEST(test_story_is_taken),
 		TEST(test_unfinished), TEST(test_left), TEST(test_gate), TEST(test_busy), TEST(test_hops),
-		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice), TEST(test_given_up), TEST(test_in_a_word),
+		TEST(test_log_ring), TEST(test_forget_findings), TEST(test_nothing_set), TEST(test_load), TEST(test_many_proofs), TEST(test_how_it_stands), TEST(test_no_word_twice), TEST(test_given_up), TEST(test_primary), TEST(test_in_a_word),
 	};
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
