@@ -135,6 +135,10 @@ void check_target_empty(const struct survey *s, struct finding *f)
 		finding_print(&f->fix, "choose another target; or let the source be reached first: whether the target was cut over to is for it to say");
 		return;
 	}
+	if (moved_back(s)) {
+		finding_print(&f->fix, "it was rolled back, and has what the source had then: pgusher finalize first; then this check offers to drop it");
+		return;
+	}
 	if (moved_already(s)) {
 		finding_print(&f->fix, "the source refuses writes, or says that it was cut over: the target may be the primary, and its rows may be nowhere else. Choose another target");
 		return;

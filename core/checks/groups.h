@@ -22,6 +22,7 @@ check_fn check_source_locks, check_target_locks;
 
 /* The servers say that a cutover has begun or is over (moved.c): the target may be in use. */
 bool moved_already(const struct survey *s);
+bool moved_back(const struct survey *s); /* it was cut over and rolled back: the source is the primary, finalize is next */
 /* Sets verdict and title at once. */
 void finding_is(struct finding *f, enum verdict v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Objects of a kind go into f->names ("name (detail)"); how many. */

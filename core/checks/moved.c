@@ -21,6 +21,11 @@ bool moved_already(const struct survey *s)
 	return phase_of(s) != PHASE_NONE || (SRC(s) && strv_has(&SRC(s)->db_settings, "default_transaction_read_only=on"));
 }
 
+bool moved_back(const struct survey *s)
+{
+	return phase_of(s) == PHASE_ROLLED_BACK;
+}
+
 void check_moved(const struct survey *s, struct finding *f)
 {
 	finding_is(f, VERDICT_OK, "it was not cut over before");
@@ -42,7 +47,7 @@ void check_moved(const struct survey *s, struct finding *f)
 	case PHASE_ROLLED_BACK:
 		finding_is(f, VERDICT_BLOCK, "it was cut over and rolled back: the source is the primary");
 		finding_print(&f->found, "the target is closed to writers, and does not follow any more");
-		finding_print(&f->fix, "pgusher finalize removes what is left; then a migration may begin anew");
+		finding_print(&f->fix, "pgusher finalize removes what is left; then a migration may begin anew, into an empty target");
 		break;
 	}
 }

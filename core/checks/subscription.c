@@ -523,8 +523,8 @@ void check_names_free(const struct survey *s, struct finding *f)
 	if (f->names.n == 0)
 		return;
 	finding_is(f, VERDICT_BLOCK, "names of this migration are in use");
-	finding_print(&f->why, "a subscription of this migration runs already, or somebody else's has these names");
-	finding_print(&f->fix, "pgusher watch shows how it goes, pgusher cleanup ends it; for another one give other names in [subscription]");
+	finding_print(&f->why, moved_back(s) ? "they are what the rollback left of this migration" : "a subscription of this migration runs already, or somebody else's has these names");
+	finding_print(&f->fix, moved_back(s) ? "pgusher finalize removes them; then a migration may begin anew" : "pgusher watch shows how it goes, pgusher cleanup ends it; for another one give other names in [subscription]");
 }
 
 /* slot and publications of a subscription that is to be taken over; false: there is no such one */

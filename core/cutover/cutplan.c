@@ -230,7 +230,8 @@ static struct plan *begin_rollback(const struct migration *m, struct cutover_arg
 	(void)step_work(st, ON_TARGET, "compare tables, publication and subscription of the reverse link, catch up", work_ready, how,
 		"SELECT ... FROM pg_publication_tables;  -- equal to the source's pg_subscription_rel, all ready");
 	(void)step_work(st, ON_SOURCE, "compare the objects of both sides", work_back_objects, NULL, "-- has the source every index, view, function, grant ... of the target, as it is there");
-	hold_move(st, m, &how->link, "Roll back now?", "becomes the primary again, with all that was written there");
+	hold_move(st, m, &how->link, "Roll back now?", "becomes the primary again, with all that was written there.\n"
+		  "This ends the migration: nothing follows any more, and no cutover is possible again. What is next is pgusher finalize; then it may begin anew, with a new copy");
 	(void)hook_add(st, m, HOOK_BEFORE_FENCE, how->link.to);
 	plan_prime(p, &how->link);
 	plan_fences(p, m, &how->link);

@@ -78,6 +78,9 @@ ok 'no rollback: the target is the primary, the way back is there' says back 'pr
 ok 'no rollback: what is next' says back 'next       pgusher rollback'
 ok 'that one is named' says refused 'the target has sequences that the source does not: q.later'
 lab psql a shop -q -c 'SET default_transaction_read_only = off' -c 'CREATE SEQUENCE q.later'
+ok 'not confirmed: no rollback' exits 3 pgusher rollback back
+ok 'what it ends is said before' says back 'This ends the migration: nothing follows any more, and no cutover is possible again'
+ok 'not confirmed: still the target is the primary' writes b
 ok 'rolled back' exits 0 pgusher rollback back --confirm shop
 echo "# rollback: $(ms)"
 ok 'rolled back: status' exits 0 pgusher status back
@@ -92,6 +95,10 @@ ok 'every acknowledged write is there, once' tests/lab/load check w a shop
 ok 'the source has no setting of ours' test -z "$(lab psql a shop -At -c "SELECT setconfig FROM pg_db_role_setting WHERE setconfig::text LIKE '%read_only%'")"
 ok 'rolled back: every sequence is the same' test "$(exactly a)" = "$taken"
 ok 'is_called' test "$(lab psql a shop -At -c 'SELECT is_called FROM "Счёт"."we""ird" UNION ALL SELECT is_called FROM never')" = $'f\nf'
+ok 'rolled back: no run' exits 3 pgusher run back --yes
+ok 'no run: who is the primary' says back 'it was cut over and rolled back: the source is the primary'
+ok 'no run: nobody says otherwise' bash -c '! grep -E "the target may be the primary|pgusher cleanup" "$1"' sh "$WORK/back.out"
+ok 'no run: each says finalize' bash -c '[ "$(grep -c " BLOCK " "$1")" = 3 ] && [ "$(grep -c "  fix .*pgusher finalize" "$1")" = 3 ]' sh "$WORK/back.out"
 ok 'finalized' exits 0 pgusher finalize back --confirm shop
 ok 'nothing is left on the source' test -z "$(left a)"
 ok 'nothing is left on the target' test -z "$(left b)"
