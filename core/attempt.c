@@ -226,7 +226,7 @@ static enum err_code ask(void *arg, const char *id, const struct action *act, st
 {
 	struct attempt *a = arg;
 
-	return sink_ask(a->sink, a->cancel, id, act->title, act->sql, act->confirm, err);
+	return sink_ask(a->sink, a->cancel, id, act->title, act->sql, act->confirm, act->also, err);
 }
 
 static enum err_code reach(void *arg, enum side side, struct err *err)

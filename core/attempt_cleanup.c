@@ -17,7 +17,7 @@
 #define EXCEPT "cleaned up, except for " /* and what: said again as long as it is there */
 
 /* What could not be removed, or may not be, is said. */
-static struct event *cleaned_up(const struct migration *m, const struct model *live, const char *id)
+static struct event *cleaned_up(const struct migration *m, const struct model *live, bool copy_stays, const char *id)
 {
 	struct event *e = event_new(EV_END, id);
 	struct str stays = {0};
@@ -38,6 +38,11 @@ static struct event *cleaned_up(const struct migration *m, const struct model *l
 		event_text(&e->text, EXCEPT "%s", str_text(&stays));
 		event_text(&e->hint, "%s%s%s%s", content ? "the target database was there before the attempt, and is not dropped, nor what was copied into it; " : "", content ? how : "",
 			   content && more ? "; " : "", more ? "a role may be in use: look at it, and remove it by hand" : "");
+		free(how);
+	} else if (copy_stays) {
+		char *how = cleanup_by_hand(m);
+		event_text(&e->text, "cleaned up: nothing follows the source any more; the target's database %s stays, with its copy", m->end[SIDE_TARGET].dbname);
+		xreplace(&e->hint, how);
 		free(how);
 	} else {
 		event_text(&e->text, "cleaned up: nothing of the attempt is left");
@@ -143,14 +148,47 @@ static enum err_code write_found(struct attempt *a, const struct model *found, s
 	return rc;
 }
 
+/* Whether the target has something, as work_target_empty says; 3D000 in err: no such database. */
+static enum err_code ask_target(struct attempt *a, struct err *err)
+{
+	struct plan *none = plan_new("look for what was left");
+	char *id = attempt_new_id();
+	struct run r;
+
+	attempt_init_run(&r, a, none, NULL, id);
+	enum err_code rc = work_target_empty(&r, NULL, err);
+	run_release(&r, rc == ERR_CANCELLED);
+	plan_free(none);
+	free(id);
+	return rc;
+}
+
+/* A copy that was to go is there, or may be, and nothing of the replication that would say that it is only a copy. Then err says so. */
+static bool database_stays(struct attempt *a, struct err *err)
+{
+	const char *db = a->m->end[SIDE_TARGET].dbname;
+	struct err look = {0};
+	enum err_code rc = ask_target(a, &look);
+
+	if (rc != ERR_OK && strcmp(look.sqlstate, "3D000") == 0)
+		return false;
+	if (rc == ERR_OK || rc == ERR_BLOCKED) {
+		char *how = cleanup_by_hand(a->m);
+		err_set(err, ERR_BLOCKED, "nothing of the replication is left on both servers; the target's database %s is there, and is not dropped: nothing tells any more whether it is a copy or the primary", db);
+		(void)err_hint(err, "see where the applications write; %s", how);
+		free(how);
+	} else {
+		err_set(err, rc, "nothing of the replication is left; whether the target's database %s is still there is not known: %s", db, look.msg);
+	}
+	return true;
+}
+
 /* The last clean-up said that the content of the target stays. ERR_DIFFERS: it is there still; what cannot be asked is no reason to say that it is gone. */
 static enum err_code content_stays(struct attempt *a, struct err *err)
 {
-	char *dir = migration_state_dir(a->m), *path = journal_path(dir), *id = attempt_new_id();
-	struct plan *none = plan_new("look for what was left");
+	char *dir = migration_state_dir(a->m), *path = journal_path(dir);
 	struct err look = {0};
 	struct model seen;
-	struct run r;
 
 	model_init(&seen);
 	bool read = model_load(&seen, path, &look) == ERR_OK;
@@ -158,10 +196,8 @@ static enum err_code content_stays(struct attempt *a, struct err *err)
 	bool said = last && str_starts(last, EXCEPT) && strstr(last, "content:");
 	if (said) {
 		char *how = cleanup_by_hand(a->m);
-		attempt_init_run(&r, a, none, NULL, id);
 		look = (struct err){0};
-		enum err_code rc = work_target_empty(&r, NULL, &look);
-		run_release(&r, rc == ERR_CANCELLED);
+		enum err_code rc = ask_target(a, &look);
 		if (rc == ERR_BLOCKED)
 			err_set(err, ERR_DIFFERS, "what was copied into the target database %s is still there", a->m->end[SIDE_TARGET].dbname);
 		else if (rc != ERR_OK && strcmp(look.sqlstate, "3D000") != 0) /* no such database: gone */
@@ -171,20 +207,20 @@ static enum err_code content_stays(struct attempt *a, struct err *err)
 		free(how);
 	}
 	model_fini(&seen);
-	plan_free(none);
-	free(id);
 	free(path);
 	free(dir);
 	return err->code;
 }
 
 /* Of a subscription both sides have answered, or what may be there would have been named. */
-static enum err_code nothing_there(struct attempt *a, struct err *err)
+static enum err_code nothing_there(struct attempt *a, bool drop_copy, struct err *err)
 {
 	char *dir = migration_state_dir(a->m);
 	enum err_code rc = ERR_BLOCKED;
 
-	if (a->m->method == METHOD_SUBSCRIPTION) {
+	if (drop_copy && a->m->method == METHOD_SUBSCRIPTION && database_stays(a, err)) {
+		rc = err->code;
+	} else if (a->m->method == METHOD_SUBSCRIPTION) {
 		struct event *e = event_new(EV_NOTE, NULL);
 		xreplace(&e->title, "cleanup");
 		event_text(&e->text, "nothing is left: looked in %s, and on both servers", dir);
@@ -259,7 +295,7 @@ enum err_code attempt_cleanup(struct attempt *a, bool drop_copy, struct err *err
 		return rc;
 	if (!seen) {
 		*err = (struct err){0};
-		return content_stays(a, err) == ERR_OK ? nothing_there(a, err) : err->code;
+		return content_stays(a, err) == ERR_OK ? nothing_there(a, drop_copy, err) : err->code;
 	}
 	char *theirs = !found && seen->begin && seen->begin->id ? attempt_app_name(a->m, seen->begin->id) : NULL;
 	a->sink->dir = migration_state_dir(a->m);
@@ -269,13 +305,14 @@ enum err_code attempt_cleanup(struct attempt *a, bool drop_copy, struct err *err
 	bool opened = rc == ERR_OK;
 	if (rc == ERR_OK)
 		rc = look_closer(a, seen, drop_copy, theirs, &l, err);
+	bool copy_stays = rc == ERR_OK && cleanup_keeps_copy(seen);
 	if (rc == ERR_OK)
 		rc = remove_all(a, seen, found, &l, theirs, &id, err);
 	if (opened && rc != ERR_OK && id)
 		rc = say_what_stays(a, rc, err);
 	if (opened && rc == ERR_OK) {
 		copied_remove(a->sink->dir);
-		rc = sink_emit(a->sink, cleaned_up(a->m, &a->sink->live, id), err);
+		rc = sink_emit(a->sink, cleaned_up(a->m, &a->sink->live, copy_stays, id), err);
 	} else if (opened && id) {
 		struct event *e = not_cleaned_up(seen, &a->sink->live, id, err);
 		if (e)

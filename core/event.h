@@ -27,7 +27,7 @@ enum event_kind {
 	EV_PROOF,   /* one table's proof. id "schema.table", state done equal | failed differs | skipped, n source rows, of target rows, text detail, needed and hint the checksums of source and target, why step id.
 	               One object's that differs: title PROOF_OBJECT, needed and hint its definitions, sql what to do. All those that are the same: id PROOF_OBJECTS, n how many */
 	EV_NOTE,    /* honest remark for the report. title, text; "outage": n ms, sql {"part": ms, ...} */
-	EV_GATE,    /* operator is needed. id gate id, title question, text explanation, sql word to type or NULL */
+	EV_GATE,    /* operator is needed. id gate id, title question, text explanation, sql word to type or NULL, needed --also-drop's or NULL */
 	EV_ANSWER,  /* id gate id, state done confirmed | failed refused, text who */
 	EV_END,     /* the attempt ended. state done | failed | cancelled, n exit code, text summary, hint next step */
 	/* not durable: screens only */

@@ -21,7 +21,7 @@ static enum err_code learn_key(struct route *r, enum side side, struct err *err)
 	char *text = xasprintf("%s\n%s\nAsk its administrator for the fingerprint and compare. Accepted, it is added to %s.",
 			       where ? where : ep->ssh, k.fingerprint, k.file);
 	char *id = xasprintf("hostkey %s %s", ep->ssh, k.fingerprint);
-	rc = sink_ask(r->sink, r->cancel, id, title, text, NULL, err);
+	rc = sink_ask(r->sink, r->cancel, id, title, text, NULL, NULL, err);
 	if (rc == ERR_BLOCKED) {
 		err_set(err, ERR_HOSTKEY, "the host key of %s is not known here, and was not accepted: %s", ep->ssh, k.fingerprint);
 		(void)err_hint(err, "compare the fingerprint with the administrator's; then accept it in the wizard, or log in once by hand: ssh %s", ep->ssh);

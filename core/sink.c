@@ -61,7 +61,7 @@ char *sink_who(void)
 	return xasprintf("%s@%s", user, host);
 }
 
-enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, const char *title, const char *text, const char *confirm,
+enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, const char *title, const char *text, const char *confirm, const char *also,
 		       struct err *err)
 {
 	struct event *e = event_new(EV_GATE, id);
@@ -70,6 +70,7 @@ enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, co
 	xreplace(&e->title, title);
 	xreplace(&e->text, text);
 	xreplace(&e->sql, confirm);
+	xreplace(&e->needed, also);
 	enum err_code rc = sink_emit(s, e, err);
 	if (rc != ERR_OK)
 		return rc;
@@ -86,7 +87,7 @@ enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, co
 		if (str_starts(id, "hostkey "))
 			rc = err_hint(err, "start again when it is the right one; without a terminal it is accepted by --confirm and the fingerprint");
 		else
-			rc = err_hint(err, "start again when it may be done; without a terminal it is confirmed by %s%s", confirm ? "--confirm " : "--yes", confirm ? confirm : "");
+			rc = err_hint(err, "start again when it may be done; without a terminal it is confirmed by %s%s%s%s", confirm ? "--confirm " : "--yes", confirm ? confirm : "", also ? " --also-drop " : "", also ? also : "");
 	}
 	return rc;
 }

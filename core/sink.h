@@ -25,10 +25,10 @@ enum err_code sink_emit(struct sink *s, struct event *e, struct err *err);
 enum err_code sink_journal(struct sink *s, const struct event *e, struct err *err);
 
 /*
- * Asks the operator and waits: ERR_OK confirmed (`confirm` was typed, when there is one), ERR_BLOCKED refused, ERR_CANCELLED. Question
+ * Asks the operator and waits: ERR_OK confirmed (`confirm` was typed, when there is one; also: who did not see the question names this, too; NULL: nothing), ERR_BLOCKED refused, ERR_CANCELLED. Question
  * and answer are journaled when an attempt is open.
  */
-enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, const char *title, const char *text, const char *confirm,
+enum err_code sink_ask(struct sink *s, struct cancel *cancel, const char *id, const char *title, const char *text, const char *confirm, const char *also,
 		       struct err *err);
 /* user@host of this process; caller frees. */
 char *sink_who(void);

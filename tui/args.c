@@ -14,7 +14,7 @@ static const struct { const char *name; enum verb verb; } verbs[] = {
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'}, {"yes", no_argument, NULL, 'y'},     {"json", no_argument, NULL, 'j'},
 	{"shell", no_argument, NULL, 's'},        {"theme", required_argument, NULL, 't'}, {"ascii", no_argument, NULL, 'a'},
-	{"confirm", required_argument, NULL, 'C'}, {"once", no_argument, NULL, 'o'}, {"check-config", no_argument, NULL, 'k'}, {"sample", no_argument, NULL, 'S'},
+	{"confirm", required_argument, NULL, 'C'}, {"also-drop", required_argument, NULL, 'A'}, {"once", no_argument, NULL, 'o'}, {"check-config", no_argument, NULL, 'k'}, {"sample", no_argument, NULL, 'S'},
 	{"max-outage", required_argument, NULL, 'm'}, {"abort", no_argument, NULL, 'b'}, {"thaw", no_argument, NULL, 'T'}, {"drop-copy", no_argument, NULL, 'D'}, {"rehearse", no_argument, NULL, 'r'},
 	{"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0},
 };
@@ -25,6 +25,7 @@ static enum err_code option(struct args *a, int c, char **argv, struct err *err)
 	case 'c': a->config = optarg; return ERR_OK;
 	case 't': a->theme = optarg; return ERR_OK;
 	case 'C': a->confirm = optarg; return ERR_OK;
+	case 'A': a->also_drop = optarg; return ERR_OK;
 	case 'o': a->once = true; return ERR_OK;
 	case 'm': a->max_outage = optarg; return ERR_OK;
 	case 'T': a->thaw = true; return ERR_OK;
@@ -64,7 +65,7 @@ static enum err_code sensible(const struct args *a, struct err *err)
 	const struct { bool given, fits; const char *name, *where; } only[] = {
 		{a->abort, moves, "--abort", "cutover and rollback"}, {a->max_outage != NULL, moves, "--max-outage", "cutover and rollback"},
 		{a->rehearse, a->verb == VERB_CUTOVER, "--rehearse", "cutover"}, {a->thaw, a->verb == VERB_FINALIZE, "--thaw", "finalize"},
-		{a->drop_copy, a->verb == VERB_CLEANUP, "--drop-copy", "cleanup"},
+		{a->drop_copy, a->verb == VERB_CLEANUP, "--drop-copy", "cleanup"}, {a->also_drop != NULL, a->verb == VERB_CLEANUP, "--also-drop", "cleanup"},
 		{a->shell, a->verb == VERB_PLAN, "--shell", "plan"}, {a->once, a->verb == VERB_WATCH, "--once", "watch"},
 	};
 
@@ -110,7 +111,7 @@ char *args_again(const struct args *a, const char *more)
 
 	str_addf(&s, "pgusher %s -c ", verbs[a->verb - VERB_CHECK].name);
 	argv_quote(&s, a->config);
-	str_addf(&s, "%s%s%s%s%s%s", a->thaw ? " --thaw" : "", a->rehearse ? " --rehearse" : "", a->abort ? " --abort" : "", a->max_outage ? " --max-outage " : "",
+	str_addf(&s, "%s%s%s%s%s%s%s", a->drop_copy ? " --drop-copy" : "", a->thaw ? " --thaw" : "", a->rehearse ? " --rehearse" : "", a->abort ? " --abort" : "", a->max_outage ? " --max-outage " : "",
 		 a->max_outage ? a->max_outage : "", a->yes && !str_starts(more, "--yes") ? " --yes" : "");
 	str_addf(&s, " %s", more);
 	return str_take(&s);
@@ -137,6 +138,7 @@ void args_help(FILE *f)
 		"  -c, --config FILE   settings (pgusher --sample prints a commented one)\n"
 		"  -y, --yes           accept warnings of the preflight (which is written down)\n"
 		"      --confirm DB    confirm a cutover, a rollback or what removes something: DB is the target's database, whatever the command\n"
+		"      --also-drop N       cleanup: the N tables, views and sequences that it named, which the source does not have, go with the database\n"
 		"      --json          one JSON object per line\n"
 		"      --check-config  only look whether FILE is right\n"
 		"      --theme NAME, --ascii   for the wizard\n"

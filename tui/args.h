@@ -10,7 +10,7 @@ enum verb { VERB_WIZARD, VERB_CHECK, VERB_PLAN, VERB_RUN, VERB_VERIFY, VERB_WATC
 
 struct args {
 	enum verb verb;
-	const char *config, *theme, *confirm, *max_outage; /* seconds; NULL: as the settings say */
+	const char *config, *theme, *confirm, *also_drop, *max_outage; /* seconds; NULL: as the settings say */
 	bool thaw, drop_copy, once, abort, rehearse, yes, json, shell, ascii, check_config, help, version, sample;
 };
 

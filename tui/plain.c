@@ -202,7 +202,7 @@ static void answer(struct plain *p, const struct event *e)
 	const char *key = str_starts(e->id, "hostkey ") ? strstr(e->id, "SHA256:") : NULL;
 	size_t n = key ? strcspn(key, " ") : 0;
 	bool yes = key	    ? p->a->confirm && strlen(p->a->confirm) == n && strncmp(p->a->confirm, key, n) == 0
-		   : e->sql ? str_eq(p->a->confirm, e->sql)
+		   : e->sql ? str_eq(p->a->confirm, e->sql) && (!e->needed || str_eq(p->a->also_drop, e->needed))
 			    : p->a->yes;
 	struct command c = {.kind = CMD_ANSWER, .id = e->id, .yes = yes, .text = (char *)p->a->confirm};
 

@@ -46,10 +46,13 @@ void plain_refused(const struct args *a, const struct event *e, bool key)
 		struct str s = {0};
 		str_add(&s, "--confirm ");
 		argv_quote(&s, e->sql);
+		if (e->needed)
+			str_addf(&s, " --also-drop %s", e->needed);
 		xreplace(&more, str_text(&s));
 		str_fini(&s);
 	}
 	const char *why = key			    ? "not accepted; when it is the right one"
+			  : e->needed && str_eq(given, e->sql) ? "what is nowhere else is not dropped by the database's name alone; when it may go"
 			  : e->sql && given	    ? "that is not the target's database; when it may be done"
 			  : e->sql && a->yes	    ? "--yes is not enough for this; when it may be done"
 			  : e->sql		    ? "the target's database has to be named; when it may be done"

@@ -3,11 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg/foreign.h"
 #include "pg/logical.h"
 #include "pg/phase.h"
 
-#define NAMES_SHOWN 12
 #define ASK_MS 10000
 
 /* The word stands on the publication and goes with it; that the source is closed outlives both, and the way back. */
@@ -57,37 +55,19 @@ enum err_code work_never_led(struct run *r, const void *arg, struct err *err)
 	return target_never_led(r, &f, err);
 }
 
-/* Somebody else's work goes with it, and somebody who is in it stops the DROP. */
+/* Somebody who is in it stops the DROP; what of it is nowhere else is looked for with the rest (leftover.h). */
 static enum err_code look_into(struct run *r, struct strv *beside, struct err *err)
 {
 	static const char sql[] = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND coalesce(application_name, '') NOT LIKE 'pgusher%'";
-	struct facts *f[2] = {xcalloc(1, sizeof **f), xcalloc(1, sizeof **f)};
-	struct strv names = {0};
-	struct str text = {0};
 	struct session *s;
 	PGresult *res = NULL;
-	enum err_code rc = ERR_OK;
+	enum err_code rc = run_session(r, SIDE_TARGET, NULL, &s, err);
 
-	for (int i = 0; i < 2 && rc == ERR_OK; i++) {
-		rc = run_session(r, (enum side)i, NULL, &s, err);
-		if (rc == ERR_OK)
-			rc = foreign_read(f[i], s, err);
-		if (rc == ERR_OK && i == SIDE_TARGET)
-			rc = session_exec(s, sql, 0, NULL, ASK_MS, &res, err);
-	}
-	foreign_names(f[SIDE_SOURCE], f[SIDE_TARGET], &names);
-	for (size_t i = 0; i < names.n && i < NAMES_SHOWN; i++)
-		str_addf(&text, "%s%s", i ? ", " : "", names.v[i]);
-	if (names.n > 0)
-		strv_addf(beside, "THE DATABASE HOLDS WHAT THE SOURCE DOES NOT HAVE, and that is nowhere else: %s%s; save it first (pg_dump --table), or leave --drop-copy out", str_text(&text),
-			  names.n > NAMES_SHOWN ? " and more" : "");
+	if (rc == ERR_OK)
+		rc = session_exec(s, sql, 0, NULL, ASK_MS, &res, err);
 	if (rc == ERR_OK && cell_i64(res, 0, 0) > 0)
 		strv_addf(beside, "%s session(s) of others are in the database: it is dropped only when they have ended (pg_stat_activity of the target shows them)", cell(res, 0, 0));
 	PQclear(res);
-	str_fini(&text);
-	strv_fini(&names);
-	facts_free(f[0]);
-	facts_free(f[1]);
 	return rc;
 }
 

@@ -144,6 +144,16 @@ static bool follows(const struct model *seen)
 	return there;
 }
 
+bool cleanup_keeps_copy(const struct model *seen)
+{
+	for (size_t i = 0; i < seen->left.n; i++) {
+		const char *id = seen->left.v[i].last->id;
+		if (to_go(&seen->left.v[i]) && (str_starts(id, "database:") || str_starts(id, "content:") || str_starts(id, ABANDON_COPY)))
+			return false;
+	}
+	return follows(seen) && !has_way_back(seen);
+}
+
 enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err)
 {
 	struct str list = {0}, stays = {0};
@@ -174,6 +184,12 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		str_fini(&stays);
 		return err_set(err, ERR_BLOCKED, "the attempt left nothing behind");
 	}
+	if (l && l->loss) { /* first: it is nowhere else */
+		char *rest = xstrdup(str_text(&list));
+		str_fini(&list);
+		str_addf(&list, "%s%s%s", l->loss, *rest ? "\n" : "", rest);
+		free(rest);
+	}
 	for (size_t i = 0; l && i < l->beside.n; i++)
 		str_addf(&list, "\n%s", l->beside.v[i]);
 	if (kept > 0)
@@ -190,10 +206,11 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		str_add(&list, "\nThis is the way back: without it no rollback is possible, and the old source stays closed to writers. pgusher finalize removes it in good order.");
 		database = m->end[SIDE_TARGET].dbname;
 	}
-	if (database == NULL && follows(seen))
+	if (cleanup_keeps_copy(seen))
 		str_add(&list, "\nThe target's database stays, with the copy that it has, and follows no longer; pgusher cleanup --drop-copy drops it, too.");
-	(void)step_hold(st, way_back ? "Give up the way back, and remove all of this?"
+	struct action *hold = step_hold(st, way_back ? "Give up the way back, and remove all of this?"
 				     : kept > 0 ? "Remove all of this, except what is NOT removed?" : "Remove all of this?", str_text(&list), database);
+	hold->also = l && l->loss ? xstrdup(l->loss_word) : NULL;
 	if (theirs) { /* what still writes would make anew what is removed */
 		char *own = xstrdup(theirs), *sql = xasprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '%s';\n-- and kill what was started here with it in its environment", theirs);
 		strv_take(&p->owned, own);

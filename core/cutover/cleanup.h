@@ -12,6 +12,8 @@
  */
 enum err_code cleanup_plan(struct plan **out, const struct migration *m, const struct model *seen, const struct leftover *l, const char *theirs, struct err *err);
 
+/* A whole copy that followed the source stays, with nothing of the replication. */
+bool cleanup_keeps_copy(const struct model *seen);
 /*
  * In words and SQL, how the content of a target database is removed that was there before the attempt: the clean-up does not. Caller
  * frees.

@@ -16,6 +16,7 @@
 #include "cutover/found.h"
 #include "host/place.h"
 #include "method/keys.h"
+#include "pg/foreign.h"
 #include "pg/logical.h"
 
 #define ASK_MS 10000
@@ -277,6 +278,60 @@ static void look_for_keys(struct run *r, const struct model *seen, struct leftov
 	str_fini(&unproven);
 }
 
+/* ---- what is nowhere else ---- */
+
+static bool database_goes(const struct model *seen)
+{
+	for (size_t i = 0; i < seen->left.n; i++)
+		if (!seen->left.v[i].removed && (str_starts(seen->left.v[i].last->id, "database:") || str_starts(seen->left.v[i].last->id, ABANDON_COPY)))
+			return true;
+	return false;
+}
+
+/* Somebody else's work goes with the database. What cannot be asked, or a dump file in the source's place, says nothing of it. */
+static void look_for_loss(struct run *r, unsigned sides, struct leftover *l)
+{
+	static const enum side order[] = {SIDE_TARGET, SIDE_SOURCE};
+	struct facts *f[2] = {xcalloc(1, sizeof **f), xcalloc(1, sizeof **f)};
+	struct strv names = {0};
+	struct str list = {0};
+	struct err err = {0};
+	enum err_code rc = ERR_OK;
+
+	for (int i = 0; i < 2 && rc == ERR_OK; i++) {
+		struct session *s;
+		if (!(sides & (1u << order[i]))) {
+			rc = err_set(&err, ERR_CONNECT, "the %s is a dump file, which is not read for it", side_name(order[i]));
+			break;
+		}
+		rc = run_session(r, order[i], NULL, &s, &err);
+		if (rc == ERR_SQL && order[i] == SIDE_TARGET && str_eq(err.sqlstate, "3D000")) { /* no such database: nothing goes */
+			rc = ERR_OK;
+			break;
+		}
+		if (rc == ERR_OK)
+			rc = foreign_read(f[order[i]], s, &err);
+		if (rc == ERR_OK && f[order[i]]->relations_unread)
+			rc = err_set(&err, ERR_SQL, "the %s does not list them: %s", side_name(order[i]), f[order[i]]->unseen.n ? f[order[i]]->unseen.v[0] : "no reason given");
+		if (rc == ERR_OK && order[i] == SIDE_TARGET && f[SIDE_TARGET]->relations.n == 0)
+			break; /* empty: whatever the source has */
+	}
+	if (rc == ERR_OK)
+		foreign_names(f[SIDE_SOURCE], f[SIDE_TARGET], &names);
+	foreign_list(&names, &list);
+	if (names.n > 0) {
+		l->loss = xasprintf("THE DATABASE HOLDS WHAT THE SOURCE DOES NOT HAVE, and that is nowhere else: %s; save it first (pg_dump --table), or move it to another database", str_text(&list));
+		l->loss_word = xasprintf("%zu", names.n);
+	} else if (rc != ERR_OK) {
+		l->loss = xasprintf("WHETHER THE DATABASE HOLDS WHAT THE SOURCE DOES NOT HAVE IS NOT KNOWN, and it would go with it: %s", err.msg);
+		l->loss_word = xstrdup(LOSS_UNKNOWN);
+	}
+	str_fini(&list);
+	strv_fini(&names);
+	facts_free(f[0]);
+	facts_free(f[1]);
+}
+
 /* ---- all of it ---- */
 
 static unsigned sides_of(const struct migration *m)
@@ -308,6 +363,8 @@ void leftover_look(struct run *r, const struct model *seen, const char *theirs, 
 		if (sides & (1u << i))
 			look_at_side(r, seen, (enum side)i, theirs, out);
 	look_for_keys(r, seen, out);
+	if (database_goes(seen))
+		look_for_loss(r, sides, out);
 	struct str readers = {0};
 	leftover_readers(r, &readers);
 	if (readers.len)
@@ -334,4 +391,6 @@ void leftover_fini(struct leftover *l)
 {
 	strv_fini(&l->about);
 	strv_fini(&l->beside);
+	free(l->loss);
+	free(l->loss_word);
 }

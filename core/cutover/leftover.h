@@ -8,9 +8,13 @@
 #include "journal/model.h"
 #include "method/run.h"
 
+#define LOSS_UNKNOWN "unknown"
+
 struct leftover {
 	struct strv about;  /* by item of seen->left: "3 h old, keeps 12 MB of WAL, nobody reads it"; "": nothing is known */
 	struct strv beside; /* sessions, processes, sides that were not asked: a line each */
+	char *loss;         /* the target's database goes, and this is what the source does not have of it, or why that is not known; NULL: nothing */
+	char *loss_word;    /* with loss: how many these are, or LOSS_UNKNOWN: agreed to apart from the database's name */
 	size_t running;     /* how many of these lines are about what is ended, sessions and processes of the attempt */
 };
 

@@ -6,16 +6,11 @@
 #include "pg/foreign.h"
 #include "pg/session.h"
 
-#define NAMES_SHOWN 12
-
 /* Somebody else's work first: it is nowhere else. */
 static void add_foreign(struct str *text, const struct strv *names)
 {
 	str_addf(text, "It holds %zu that the source does not have, which no restore of ours made: ", names->n);
-	for (size_t i = 0; i < names->n && i < NAMES_SHOWN; i++)
-		str_addf(text, "%s%s", i ? ", " : "", names->v[i]);
-	if (names->n > NAMES_SHOWN)
-		str_addf(text, " and %zu more", names->n - NAMES_SHOWN);
+	foreign_list(names, text);
 	str_add(text, ". They go with the database, and are nowhere else: save what somebody needs first (pg_dump --table), or move it to another database.");
 }
 

@@ -7,6 +7,8 @@
 #include "pg/facts_in.h"
 #include "pg/session.h"
 
+#define NAMES_SHOWN 12
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -48,4 +50,12 @@ void foreign_names(const struct facts *src, const struct facts *dst, struct strv
 		if (k == src->relations.n || strcmp(src->relations.v[k], dst->relations.v[i]) != 0)
 			strv_add(out, dst->relations.v[i]);
 	}
+}
+
+void foreign_list(const struct strv *names, struct str *out)
+{
+	for (size_t i = 0; i < names->n && i < NAMES_SHOWN; i++)
+		str_addf(out, "%s%s", i ? ", " : "", names->v[i]);
+	if (names->n > NAMES_SHOWN)
+		str_addf(out, " and %zu more", names->n - NAMES_SHOWN);
 }

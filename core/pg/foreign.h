@@ -16,5 +16,7 @@ enum err_code foreign_read(struct facts *f, struct session *s, struct err *err);
  * target that could not. Nothing when either is NULL: a dump file does not say what it holds. Pure.
  */
 void foreign_names(const struct facts *src, const struct facts *dst, struct strv *out);
+/* Appends "a, b and 3 more", for a sentence. Pure. */
+void foreign_list(const struct strv *names, struct str *out);
 
 #endif

@@ -24,7 +24,7 @@ struct plan *plan_new(const char *title)
 
 static void action_fini(struct action *a)
 {
-	char *all[] = {a->title, a->dbname, a->sql, a->confirm, a->tolerate, a->left_name, a->left_what, a->left_undo, a->removes};
+	char *all[] = {a->title, a->dbname, a->sql, a->confirm, a->also, a->tolerate, a->left_name, a->left_what, a->left_undo, a->removes};
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		free(all[i]);

@@ -43,6 +43,7 @@ struct action {
 	work_fn *work;
 	const void *arg;        /* for work; outlives the plan or is NULL */
 	char *confirm;          /* HOLD: the word to type; NULL: yes is enough */
+	char *also;             /* HOLD, with confirm: a second word that is wanted where the first may have been given before the question was seen; NULL: none */
 	char *tolerate;         /* SQLSTATEs, blank separated, that mean "already so": "42710 42P07"; NULL: none */
 	char *left_name, *left_what, *left_undo; /* journaled before it runs: what exists from now on; NULL: nothing */
 	char *removes;          /* left_name that is gone after this action; NULL */

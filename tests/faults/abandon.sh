@@ -53,14 +53,14 @@ lab psql b shop -q -c 'CREATE TABLE mine (id int)'
 lab psql b shop -q -c 'SELECT pg_sleep(613)' >/dev/null 2>&1 &
 in_it() { [ -n "$(lab psql b postgres -At -c "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(613)'")" ]; }
 until_true 20 in_it
-ok 'copy: while somebody is in it' exits 1 pgusher cleanup case --yes --drop-copy --confirm shop
+ok 'copy: while somebody is in it' exits 1 pgusher cleanup case --yes --drop-copy --confirm shop --also-drop 1
 ok 'copy: what is nowhere else is named' says case 'WHAT THE SOURCE DOES NOT HAVE, and that is nowhere else: "public"."mine"'
 ok 'copy: that somebody is in it' says case '1 session(s) of others are in the database'
 ok 'copy: the rest is gone' test -z "$(on_source)$(on_target)"
 ok 'copy: what is still there, and how it goes' says case 'copy:shop. By hand, on the target: DROP DATABASE IF EXISTS "shop"'
 ok 'copy: it has its rows' rows 1000
 lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(613)'"
-ok 'copy: then it goes' exits 0 pgusher cleanup case --yes --confirm shop
+ok 'copy: then it goes' exits 0 pgusher cleanup case --yes --confirm shop --also-drop 1
 ok 'copy: it is gone' gone
 ok 'copy: it runs anew' exits 0 pgusher run case --yes
 ok 'copy: all at once' exits 0 pgusher cleanup case --yes --drop-copy --confirm shop
