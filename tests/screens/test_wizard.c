@@ -467,12 +467,15 @@ static void test_leave_and_clean_up(void **state)
 	term_key(t, "q");
 	say_yes(t, "Stop and leave");
 	assert_int_equal(term_end(t), 5);
+	bed_sql(b, B, b->db, "CREATE TABLE precious (id int)");
 	t = bed_open(b);
 	term_expect(t, "Clean up what it left");
 	term_key(t, K_DOWN);
 	term_expect(t, "▸ Clean up what it left");
 	term_key(t, K_ENTER);
 	term_expect(t, "Remove all of this?");
+	term_expect(t, "THE SOURCE DOES NOT HAVE");
+	term_expect(t, "precious");
 	term_type(t, "something else");
 	term_key(t, K_ENTER);
 	term_expect(t, "nothing was done. Type it, or Esc");

@@ -119,7 +119,11 @@ static void ready(struct wizard *w, const struct event *e)
 {
 	if (str_eq(e->id, "cleanup")) {
 		wizard_go(w, AT_WELCOME);
-		dialog_say("Clean up", e->state == ST_DONE ? w->model.end && w->model.end->text ? w->model.end->text : "Done: nothing of the attempt is left." : e->text ? e->text : "stopped");
+		const struct event *end = e->state == ST_DONE ? w->model.end : e; /* of one that is done, how what stays is removed */
+		char *text = xasprintf("%s%s%s", end && end->text ? end->text : e->state == ST_DONE ? "Done: nothing of the attempt is left." : "stopped", end && end->hint ? "\n" : "",
+				       end && end->hint ? end->hint : "");
+		dialog_say("Clean up", text);
+		free(text);
 		return;
 	}
 	if (!str_eq(e->id, "run") && !str_eq(e->id, "verify"))
