@@ -63,6 +63,10 @@ static enum err_code look_into(struct run *r, struct strv *beside, struct err *e
 	PGresult *res = NULL;
 	enum err_code rc = run_session(r, SIDE_TARGET, NULL, &s, err);
 
+	if (rc == ERR_SQL && strcmp(err->sqlstate, "3D000") == 0) { /* dropped by hand meanwhile: nobody is in it */
+		*err = (struct err){0};
+		return ERR_OK;
+	}
 	if (rc == ERR_OK)
 		rc = session_exec(s, sql, 0, NULL, ASK_MS, &res, err);
 	if (rc == ERR_OK && cell_i64(res, 0, 0) > 0)

@@ -96,6 +96,8 @@ until_true 20 in_it
 ok 'anew: told to go while somebody is in it' exits 1 pgusher cleanup case --yes --drop-copy --confirm shop
 lab psql b postgres -qAt -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(613)'"
 lab psql b postgres -q -c 'DROP DATABASE shop WITH (FORCE)'
+ok 'anew: not before the clean-up is at its end' exits 3 pgusher run case --yes
+ok 'anew: which has nothing to drop any more' exits 0 pgusher cleanup case --yes --confirm shop
 ok 'anew: it runs again' exits 0 pgusher run case --yes
 ok 'anew: cut over' exits 0 pgusher cutover case --confirm shop
 ok 'anew: finalized' exits 0 pgusher finalize case --confirm shop --yes
