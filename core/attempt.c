@@ -13,6 +13,7 @@
 #include "copy/copied.h"
 #include "cutover/abandon.h"
 #include "cutover/cutover.h"
+#include "journal/fixes.h"
 #include "journal/report.h"
 #include "journal/standing.h"
 #include "method/dump.h"
@@ -190,6 +191,8 @@ enum err_code attempt_journal_preflight(struct attempt *a, const struct model *b
 			event_free(e);
 		}
 	}
+	if (rc == ERR_OK) /* those of a process that began no attempt, too */
+		rc = fixes_read(&a->sink->live, a->sink->dir, err);
 	for (size_t i = 0; i < before->fixes.n && rc == ERR_OK; i++)
 		rc = sink_journal(a->sink, before->fixes.v[i].last, err);
 	return rc;

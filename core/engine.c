@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "checks/gather.h"
 #include "endpoint_test.h"
+#include "fix.h"
 #include "host/password.h"
 #include "journal/journal.h"
 #include "names.h"
@@ -264,28 +265,9 @@ static const struct finding *find_finding(const struct engine *e, const char *id
 static enum err_code fix(struct engine *e, const struct command *c, struct err *err)
 {
 	const struct finding *f = find_finding(e, c->id);
-	struct session *s = NULL;
+	enum err_code rc = f ? fix_run(f, c->text, &e->m, &e->route, &e->sink, &e->cancel, err)
+			     : err_set(err, ERR_USAGE, "%s has no fix that pgusher can apply", c->id ? c->id : "this finding");
 
-	if (!f || !f->fix_sql || str_starts(f->fix_sql, ADOPT_SETTING))
-		return err_set(err, ERR_USAGE, "%s has no fix that pgusher can apply", c->id ? c->id : "this finding");
-	if (f->fix_confirm && !str_eq(f->fix_confirm, c->text))
-		return err_set(err, ERR_BLOCKED, "not confirmed: type %s to go on", f->fix_confirm);
-	const struct endpoint *ep = &e->m.end[f->fix_side];
-	struct session_options opt = {.dbname = f->fix_maintenance ? ep->maintenance_db : NULL, .application_name = "pgusher",
-				      .read_write = f->fix_side == SIDE_TARGET};
-	enum err_code rc = route_open(&e->route, f->fix_side, err);
-	if (rc == ERR_OK)
-		rc = session_open(&s, ep, &opt, &e->cancel, err);
-	if (rc == ERR_OK)
-		rc = session_run(s, f->fix_sql, err);
-	if (rc == ERR_OK && str_starts(f->fix_sql, "ALTER SYSTEM ")) /* it runs in no transaction, so that it stands alone */
-		rc = session_run(s, "SELECT pg_reload_conf()", err);
-	session_close(s);
-	struct event *ev = event_new(EV_FIX, f->id);
-	ev->state = rc == ERR_OK ? ST_DONE : ST_FAILED;
-	xreplace(&ev->sql, f->fix_sql);
-	xreplace(&ev->text, rc == ERR_OK ? NULL : err->msg);
-	post(e, ev);
 	return rc == ERR_OK ? survey(e, true, err) : rc;
 }
 

@@ -15,9 +15,9 @@ enum event_kind {
 	EV_BEGIN,   /* a new attempt. id run id, title migration name, text who@host, n pid, hint version, sql method */
 	EV_RESUME,  /* the same attempt goes on in another process. text who@host, n pid */
 	EV_FACTS,   /* what an endpoint is. id source|target, title label, text "PostgreSQL 14.23", n bytes, of tables, hint details */
-	EV_FINDING, /* check result. id check id, verdict, title, text found, needed, why, hint fix in words, sql fix */
+	EV_FINDING, /* check result. id check id, verdict, title, text found, needed, why, hint fix in words, sql fix, n where that runs: 1 + enum side */
 	EV_ACK,     /* operator accepted a warning. id check id, text who */
-	EV_FIX,     /* operator applied a fix. id check id, sql what was run, state done|failed, text error */
+	EV_FIX,     /* operator applied a fix. id check id, sql what was run, state running (begun, its end is not known) | done | failed, text error, title which server, needed who, hint how to undo it */
 	EV_PLAN,    /* the plan that will run. one per step: id step id, title, text why, sql what it will do, n index, of count */
 	EV_STEP,    /* id step id, state, text detail or error, hint next step, ms duration */
 	EV_ACTION,  /* id "step/2", state, title, where (text), sql command or statement, ms, n rows */

@@ -128,7 +128,7 @@ void check_run(const struct check *c, const struct survey *s, struct finding *f)
 
 void finding_fini(struct finding *f)
 {
-	char *text[] = {f->title, f->found, f->needed, f->why, f->fix, f->fix_sql, f->fix_confirm};
+	char *text[] = {f->title, f->found, f->needed, f->why, f->fix, f->fix_sql, f->fix_undo, f->fix_confirm};
 
 	for (size_t i = 0; i < sizeof text / sizeof *text; i++)
 		free(text[i]);
@@ -155,5 +155,6 @@ struct event *finding_event(const struct finding *f)
 	xreplace(&e->why, f->why);
 	xreplace(&e->hint, f->fix);
 	xreplace(&e->sql, f->fix_sql);
+	e->n = f->fix_sql ? 1 + (int)f->fix_side : 0;
 	return e;
 }

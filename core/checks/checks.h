@@ -22,6 +22,7 @@ struct finding {
 	char *title;          /* "target database netbox is not empty" */
 	char *found, *needed, *why, *fix; /* plain words; NULL when there is nothing to say */
 	char *fix_sql;        /* NULL: nothing that pgusher may run; with ADOPT_SETTING in front: a setting, for the operator to make */
+	char *fix_undo;       /* SQL that makes it as it was; NULL: not known */
 	enum side fix_side;
 	bool fix_maintenance; /* run it in the maintenance database (DROP DATABASE ...) */
 	char *fix_confirm;    /* word to be typed before the fix may run (the database's name); NULL: a yes is enough */

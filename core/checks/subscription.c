@@ -209,7 +209,7 @@ static size_t carried_objects(const struct survey *s, struct finding *f, const c
 
 void check_identity(const struct survey *s, struct finding *f)
 {
-	struct str sql = {0};
+	struct str sql = {0}, undo = {0};
 	size_t n = 0, full = 0;
 
 	finding_is(f, VERDICT_OK, "every table has a replica identity");
@@ -222,6 +222,7 @@ void check_identity(const struct survey *s, struct finding *f)
 		strv_add(&f->names, o->name);
 		str_addf(&sql, "%sALTER TABLE %s REPLICA IDENTITY ", n++ ? "; " : "SET lock_timeout = '" LOCK_BRIEFLY "'; ", o->name);
 		str_addf(&sql, o->detail ? "USING INDEX %s" : "FULL", o->detail ? o->detail : "");
+		str_addf(&undo, "%sALTER TABLE %s REPLICA IDENTITY DEFAULT", n > 1 ? "; " : "", o->name);
 		full += !o->detail;
 	}
 	if (n == 0)
@@ -232,6 +233,7 @@ void check_identity(const struct survey *s, struct finding *f)
 	finding_print(&f->fix, "give them one; a table waits at most 2 s for its lock%s", full == 0 ? "" :
 		      "; those without a fitting index get FULL: each UPDATE and DELETE then sends the whole old row, and the target searches for it");
 	f->fix_sql = str_take(&sql);
+	f->fix_undo = str_take(&undo);
 	f->fix_side = SIDE_SOURCE;
 }
 

@@ -115,6 +115,17 @@ static enum err_code drop_publications(struct run *r, const struct link *l, stru
 	return rc;
 }
 
+/* Not ours to take back: the application may rely on them by now. */
+static void say_fixes(struct run *r)
+{
+	for (size_t i = 0; i < r->live->fixes.n; i++) {
+		const struct event *e = r->live->fixes.v[i].last;
+		if (e->state != ST_FAILED)
+			run_note(r, "a fix of the preflight stays", "on %s, by %s: %s; to undo it: %s", e->title ? e->title : "a server", e->needed ? e->needed : "the operator",
+				 e->sql ? e->sql : "", e->hint ? e->hint : "what was before is not known");
+	}
+}
+
 enum err_code work_finalize(struct run *r, const void *arg, struct err *err)
 {
 	struct stand st;
@@ -150,6 +161,7 @@ enum err_code work_finalize(struct run *r, const void *arg, struct err *err)
 		cutover_say_thawed(r, &b);
 		rc = nothing_left(r, &f, &b, err);
 	}
+	say_fixes(r);
 	stand_fini(&st);
 	return rc;
 }

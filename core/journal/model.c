@@ -186,6 +186,22 @@ static void ack(struct model *m, struct event *e)
 	count_findings(m);
 }
 
+/* The same one again: its end, or told by another attempt. */
+static void put_fix(struct model *m, struct event *e)
+{
+	for (size_t i = 0; i < m->fixes.n; i++) {
+		struct event **old = &m->fixes.v[i].last;
+		if ((*old)->at_us != e->at_us || !str_eq((*old)->id, e->id))
+			continue;
+		if (e->state == ST_RUNNING)
+			event_free(e);
+		else
+			replace(old, e);
+		return;
+	}
+	(void)list_add(&m->fixes, e);
+}
+
 static void put_timed(struct model_list *l, struct event *e)
 {
 	struct model_item *it = list_put(l, e);
@@ -439,7 +455,7 @@ void model_apply(struct model *m, struct event *e)
 	case EV_FACTS: facts(m, e); break;
 	case EV_FINDING: answered(m, false); put_finding(m, e); break;
 	case EV_ACK: ack(m, e); break;
-	case EV_FIX: (void)list_add(&m->fixes, e); break;
+	case EV_FIX: put_fix(m, e); break;
 	case EV_PLAN: put_plan(m, e); break;
 	case EV_STEP: answered(m, true); put_step(m, e); break;
 	case EV_ACTION: answered(m, true); replace(&m->action, event_dup(e)); put_timed(&m->actions, e); break;

@@ -256,9 +256,18 @@ static void agreed(const struct model *m, struct str *s)
 	}
 	for (size_t i = 0; i < m->fixes.n; i++) {
 		const struct event *e = m->fixes.v[i].last;
-		str_addf(s, "%s- fix of %s %s", n++ ? "" : "\n## Confirmed and accepted\n\n", e->id ? e->id : "", e->state == ST_DONE ? "applied:" : "failed: ");
-		cell_of(s, e->state == ST_DONE ? NULL : e->text);
+		char when[48];
+		str_addf(s, "%s- fix of %s %s", n++ ? "" : "\n## Confirmed and accepted\n\n", e->id ? e->id : "",
+			 e->state == ST_DONE ? "applied" : e->state == ST_RUNNING ? "begun, and whether it was done is not known" : "failed");
+		str_addf(s, " by %s, %s, on ", e->needed ? e->needed : "the operator", clock_iso(when, sizeof when, e->at_us));
+		cell_of(s, e->title ? e->title : "a server");
+		str_add(s, e->state == ST_FAILED ? ": " : ":");
+		cell_of(s, e->state == ST_FAILED ? e->text : NULL);
 		code(s, e->sql ? e->sql : "");
+		if (e->state != ST_FAILED && e->hint) {
+			str_add(s, "  To undo it:");
+			code(s, e->hint);
+		}
 	}
 }
 

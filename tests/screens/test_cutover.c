@@ -118,6 +118,51 @@ static void test_finalize(void **state)
 	written_to(b, B);
 }
 
+static void command(const struct bed *b, const char *what, const char *yes, const char *word)
+{
+	const char *argv[] = {getenv("PGUSHER_BIN") ? getenv("PGUSHER_BIN") : "./pgusher", what, "-c", b->ini, yes, word, NULL};
+
+	assert_int_equal(term_end(term_start(24, 80, argv, NULL)), 0);
+}
+
+/* What a wizard changed on a server that was left before any run: the report of another process says who, where and how to undo it, and so does finalize. */
+static void test_fix_is_told(void **state)
+{
+	static const char fix[] = "ALTER TABLE \"public\".\"keyless\" REPLICA IDENTITY FULL", undo[] = "ALTER TABLE \"public\".\"keyless\" REPLICA IDENTITY DEFAULT";
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	bed_sql(b, A, b->db, "CREATE TABLE keyless (a int)");
+	bed_ini_subscription(b, "");
+	struct term *t = bed_open(b);
+	walk_to(t, "Preflight");
+	term_expect(t, "1 table has no replica identity");
+	term_key(t, "f");
+	term_expect(t, "Run this?");
+	char *where = xasprintf("On the source, %s:%s/", b->host[A], b->port[A]);
+	term_expect(t, where);
+	say_yes(t, "Run it");
+	term_expect(t, "every table has a replica identity");
+	leave(t);
+	(void)term_end(t);
+	assert_string_equal(bed_value(b, A, b->db, "SELECT relreplident FROM pg_class WHERE relname = 'keyless'"), "f");
+	command(b, "run", "--yes", NULL);
+	command(b, "cutover", "--confirm", b->db);
+	command(b, "finalize", "--confirm", b->db);
+	char *path = xasprintf("%s/state/move/report.md", b->dir), *text = bed_read_file(path);
+	char *host = xasprintf("%s:%s", b->host[A], b->port[A]);
+	const char *told = strstr(text, "- fix of "), *next = told ? strstr(told + 1, "- fix of ") : NULL, *left = strstr(text, "a fix of the preflight stays");
+	if (!told || !strstr(told, " applied by ") || !strstr(told, host) || !strstr(told, fix) || !strstr(told, "To undo it:") || !strstr(told, undo) || next)
+		fail_msg("not told, or twice: %s", told ? told : text);
+	if (!left || !strstr(left, host) || !strstr(left, undo))
+		fail_msg("finalize does not say that it stays: %s", text);
+	free(host);
+	free(text);
+	free(path);
+	free(where);
+}
+
 /* A transaction that keeps the soft fence waiting, in a psql. */
 static struct term *hold(const struct bed *b)
 {
@@ -335,7 +380,8 @@ static void test_disk(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
-	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_abandon_copy), T(test_disk)};
+	cmocka_set_test_filter(getenv("ONLY")); /* by name, with * and ?; all without it */
+	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_fix_is_told), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_abandon_copy), T(test_disk)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

@@ -193,6 +193,21 @@ static void do_adopt(struct wizard *w, bool yes)
 	wizard_save(w);
 }
 
+/* On which server it runs stands above the statement: of two addresses that look alike one is in use. */
+static void ask_fix(struct wizard *w, const struct event *e)
+{
+	enum side side = e->n == 1 + SIDE_TARGET ? SIDE_TARGET : SIDE_SOURCE;
+	char *label = endpoint_label(&w->m->end[side]), *text = xasprintf("On the %s, %s:\n\n%s", side_name(side), label, e->sql);
+
+	/* what destroys something wants its name typed: so far only dropping the target's database does */
+	if (strncmp(e->sql, "DROP DATABASE", 13) == 0)
+		dialog_type("This cannot be undone", text, w->m->end[SIDE_TARGET].dbname, do_fix_typed);
+	else
+		dialog_ask("Run this?", text, "Run it", do_fix);
+	free(text);
+	free(label);
+}
+
 static void fix(struct wizard *w)
 {
 	const struct event *e = w->sel < n_items ? items[w->sel]->last : NULL;
@@ -210,11 +225,7 @@ static void fix(struct wizard *w)
 		free(text);
 		return;
 	}
-	/* what destroys something wants its name typed: so far only dropping the target's database does */
-	if (strncmp(e->sql, "DROP DATABASE", 13) == 0)
-		dialog_type("This cannot be undone", e->sql, w->m->end[SIDE_TARGET].dbname, do_fix_typed);
-	else
-		dialog_ask("Run this?", e->sql, "Run it", do_fix);
+	ask_fix(w, e);
 }
 
 static void ack(struct wizard *w)
