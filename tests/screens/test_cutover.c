@@ -261,7 +261,7 @@ static void test_gates(void **state)
 	term_key(t, K_ENTER);
 	term_expect(t, "nothing was done. Type it, or Esc");
 	term_key(t, K_ESC);
-	term_expect(t, "TAKEN BACK");
+	term_expect(t, "NOT BEGUN: all is as it was");
 	assert_false(refused(b));
 	term_key(t, K_ESC);
 	term_expect(t, "follows its source");
