@@ -76,7 +76,12 @@ for at in ready/1 prime/1 soft-fence/1 drain/1 hard-fence/1 tripwire/1 sequences
 		ok "rollback killed at $at: and what opens it" grep -q 'pgusher rollback --abort' "$WORK/watched.out"
 		ok "rollback killed at $at: not to wake the subscription by hand" bash -c "! grep -q 'ALTER SUBSCRIPTION' '$WORK/watched.out'"
 	fi
-	ok "rollback killed at $at: taken back" exits 0 pgusher rollback back --abort
+	if [ "$at" = ready/1 ]; then # it had only looked
+		ok "rollback killed at $at: nothing to take back" exits 3 pgusher rollback back --abort
+		ok "rollback killed at $at: who is what" says back 'nothing to take back: the target is the primary, the source stays closed'
+	else
+		ok "rollback killed at $at: taken back" exits 0 pgusher rollback back --abort
+	fi
 	ok "rollback killed at $at: the target is written to" until_true 15 writes b
 	ok "rollback killed at $at: the source refuses" refuses a
 	ok "rollback killed at $at: the old source follows" until_true 15 alike
