@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -42,4 +44,36 @@ int share_mkdir(const char *path)
 	if (team && stat(path, &st) == 0) /* the umask took the group's right to write */
 		(void)chmod(path, (st.st_mode & 07000) | 0770);
 	return 0;
+}
+
+enum err_code share_write(int fd, const char *data, size_t len, const char *path, struct err *err)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, "cannot write %s", path);
+		data += n;
+		len -= (size_t)n;
+	}
+	return ERR_OK;
+}
+
+enum err_code share_replace(const char *path, const char *data, size_t len, struct err *err)
+{
+	char *tmp = xasprintf("%s.new", path);
+	int fd = share_open(tmp, O_WRONLY | O_CREAT | O_TRUNC);
+	enum err_code rc = fd < 0 ? err_errno(err, "cannot write %s", tmp) : share_write(fd, data, len, tmp, err);
+
+	if (rc == ERR_OK && fsync(fd) < 0)
+		rc = err_errno(err, "cannot write %s", tmp);
+	if (fd >= 0 && close(fd) < 0 && rc == ERR_OK)
+		rc = err_errno(err, "cannot write %s", tmp);
+	if (rc == ERR_OK && rename(tmp, path) < 0)
+		rc = err_errno(err, "cannot write %s", path);
+	if (rc != ERR_OK)
+		(void)unlink(tmp);
+	free(tmp);
+	return rc;
 }

@@ -1,6 +1,5 @@
 #include "copy/copied.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -204,38 +203,15 @@ const struct copied_table *copied_find(const struct copied *c, uint32_t oid, con
 
 /* ---- the file ---- */
 
-static enum err_code put(int fd, const struct str *s, const char *path, struct err *err)
-{
-	size_t done = 0;
-
-	while (done < s->len) {
-		ssize_t n = write(fd, s->data + done, s->len - done);
-		if (n < 0 && errno != EINTR)
-			return err_errno(err, "cannot write %s", path);
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return ERR_OK;
-}
-
 enum err_code copied_write(const struct copied *c, const char *dir, struct err *err)
 {
-	char *path = path_of(dir), *tmp = xasprintf("%s.new", path);
+	char *path = path_of(dir);
 	struct str s = {0};
 
 	add_head(&s, c);
 	add_tables(&s, c, 0);
-	int fd = share_open(tmp, O_WRONLY | O_CREAT | O_TRUNC);
-	enum err_code rc = fd < 0 ? err_errno(err, "cannot write %s", tmp) : put(fd, &s, tmp, err);
-	if (rc == ERR_OK && fsync(fd) < 0)
-		rc = err_errno(err, "cannot write %s", tmp);
-	if (fd >= 0 && close(fd) < 0 && rc == ERR_OK)
-		rc = err_errno(err, "cannot write %s", tmp);
-	if (rc == ERR_OK && rename(tmp, path) < 0)
-		rc = err_errno(err, "cannot write %s", path);
-	if (rc != ERR_OK)
-		(void)unlink(tmp);
+	enum err_code rc = share_replace(path, str_text(&s), s.len, err);
 	str_fini(&s);
-	free(tmp);
 	free(path);
 	return rc;
 }
@@ -247,7 +223,7 @@ enum err_code copied_append(const struct copied *c, size_t from, const char *dir
 
 	add_tables(&s, c, from);
 	int fd = share_open(path, O_WRONLY | O_APPEND);
-	enum err_code rc = fd < 0 ? err_errno(err, "cannot write %s", path) : put(fd, &s, path, err);
+	enum err_code rc = fd < 0 ? err_errno(err, "cannot write %s", path) : share_write(fd, str_text(&s), s.len, path, err);
 	if (fd >= 0 && close(fd) < 0 && rc == ERR_OK)
 		rc = err_errno(err, "cannot write %s", path);
 	str_fini(&s);

@@ -11,7 +11,7 @@
  * was still running, counts as changed: the error is on the safe side. A row keeps the number of its transaction when it is frozen (9.4 and newer).
  * It also keeps it when a column is added, whose value then stands in the catalog: such a one is told by pg_dump's words, or else by `columns`.
  *
- * The file proves nothing by itself: every table is looked at on both sides before it is kept (check.c). Any thread; one writer, who holds the
+ * The file proves nothing by itself: every table is looked at on both sides before it is kept (look.c). Any thread; one writer, who holds the
  * journal's lock.
  */
 #include <stdint.h>

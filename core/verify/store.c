@@ -1,12 +1,9 @@
 #include "verify/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/share.h"
 
@@ -44,38 +41,6 @@ static json_t *seq_json(const struct verify_seq *s)
 			 "known", s->known[SIDE_SOURCE]);
 }
 
-static enum err_code write_all(int fd, const char *data, size_t len, const char *path, struct err *err)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, "cannot write %s", path);
-		data += n;
-		len -= (size_t)n;
-	}
-	return ERR_OK;
-}
-
-static enum err_code replace_file(const char *path, const char *data, struct err *err)
-{
-	char *tmp = xasprintf("%s.new", path);
-	int fd = share_open(tmp, O_WRONLY | O_CREAT | O_TRUNC);
-	enum err_code rc = fd < 0 ? err_errno(err, "cannot write %s", tmp) : write_all(fd, data, strlen(data), tmp, err);
-
-	if (rc == ERR_OK && fsync(fd) < 0)
-		rc = err_errno(err, "cannot write %s", tmp);
-	if (fd >= 0 && close(fd) < 0 && rc == ERR_OK)
-		rc = err_errno(err, "cannot write %s", tmp);
-	if (rc == ERR_OK && rename(tmp, path) < 0)
-		rc = err_errno(err, "cannot write %s", path);
-	if (rc != ERR_OK)
-		(void)unlink(tmp);
-	free(tmp);
-	return rc;
-}
-
 enum err_code verify_save(const struct verify_set *v, const char *path, struct err *err)
 {
 	json_t *tables = json_array(), *seqs = json_array();
@@ -95,7 +60,7 @@ enum err_code verify_save(const struct verify_set *v, const char *path, struct e
 	json_decref(j);
 	if (!data)
 		return err_set(err, ERR_IO, "cannot write the proof's figures as JSON");
-	enum err_code rc = replace_file(path, data, err);
+	enum err_code rc = share_replace(path, data, strlen(data), err);
 	free(data);
 	return rc;
 }
