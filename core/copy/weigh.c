@@ -208,10 +208,10 @@ static double rows_left(const struct copy_job *j, const struct group *g, const s
 	return estimate_price(WORK_ROWS, running < g->parts_left ? part : most, 0) * estimate_factor(e, WORK_ROWS);
 }
 
-/* One table: its rows (the ranges side by side), what locks it one by one, the largest of its indexes, statistics. */
+/* One table: its rows (the ranges side by side), what locks it one by one, its indexes (the largest, or a session's share of all), statistics. */
 static double chain_of(const struct copy_job *j, const struct group *g, const struct estimate *e)
 {
-	double chain = g->parts_left > 0 ? rows_left(j, g, e) : 0, index = 0;
+	double chain = g->parts_left > 0 ? rows_left(j, g, e) : 0, index = 0, all = 0;
 
 	for (size_t k = 0; k < g->n_entries; k++) {
 		size_t at = (size_t)g->entries[k];
@@ -221,10 +221,12 @@ static double chain_of(const struct copy_job *j, const struct group *g, const st
 		double left = entry_left(j, at, e);
 		if (p->kind == POST_CONSTRAINT && !p->index_sql)
 			chain += left;
-		else
+		else {
 			index = left > index ? left : index;
+			all += left / (e->sessions > 0 ? e->sessions : 1);
+		}
 	}
-	return chain + index + analyze_price(&j->list->tables[g->first]) * estimate_factor(e, WORK_ANALYZE);
+	return chain + (all > index ? all : index) + analyze_price(&j->list->tables[g->first]) * estimate_factor(e, WORK_ANALYZE);
 }
 
 static void find_chains(const struct copy_job *j, struct estimate *e)
