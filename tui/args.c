@@ -65,7 +65,7 @@ static enum err_code sensible(const struct args *a, struct err *err)
 	const struct { bool given, fits; const char *name, *where; } only[] = {
 		{a->abort, moves, "--abort", "cutover and rollback"}, {a->max_outage != NULL, moves, "--max-outage", "cutover and rollback"},
 		{a->rehearse, a->verb == VERB_CUTOVER, "--rehearse", "cutover"}, {a->thaw, a->verb == VERB_FINALIZE, "--thaw", "finalize"},
-		{a->drop_copy, a->verb == VERB_CLEANUP, "--drop-copy", "cleanup"}, {a->also_drop != NULL, a->verb == VERB_CLEANUP, "--also-drop", "cleanup"},
+		{a->drop_copy, a->verb == VERB_CLEANUP, "--drop-copy", "cleanup"}, {a->also_drop != NULL, a->verb == VERB_CLEANUP || a->verb == VERB_RUN, "--also-drop", "cleanup and run"},
 		{a->shell, a->verb == VERB_PLAN, "--shell", "plan"}, {a->once, a->verb == VERB_WATCH, "--once", "watch"},
 	};
 
@@ -138,7 +138,7 @@ void args_help(FILE *f)
 		"  -c, --config FILE   settings (pgusher --sample prints a commented one)\n"
 		"  -y, --yes           accept warnings of the preflight (which is written down)\n"
 		"      --confirm DB    confirm a cutover, a rollback or what removes something: DB is the target's database, whatever the command\n"
-		"      --also-drop N       cleanup: the N tables, views and sequences that it named, which the source does not have, go with the database\n"
+		"      --also-drop N       cleanup, run: the N tables, views and sequences that were named, which the source does not have, go with the database\n"
 		"      --json          one JSON object per line\n"
 		"      --check-config  only look whether FILE is right\n"
 		"      --theme NAME, --ascii   for the wizard\n"

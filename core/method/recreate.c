@@ -23,9 +23,10 @@ static void ask(struct step *st, const struct migration *m, const struct strv *n
 	if (!ours)
 		str_addf(&text, "%sIt was empty when this migration began; everything %s came from the interrupted restore, unless somebody else wrote to it since.",
 			 text.len ? "\n" : "", names->n > 0 ? "else" : "in it");
-	(void)step_hold(st, names->n > 0 ? "Drop the database, and what somebody else has in it?"
+	struct action *hold = step_hold(st, names->n > 0 ? "Drop the database, and what somebody else has in it?"
 					 : "The target database was there before; drop it with its half-restored content?",
 			str_text(&text), m->end[SIDE_TARGET].dbname);
+	hold->also = names->n > 0 ? xasprintf("%zu", names->n) : NULL;
 	str_fini(&text);
 }
 

@@ -48,7 +48,11 @@ ok 'guest: so does the question' says guest 'It holds 1 that the source does not
 ok 'guest: the table is there' is "$(value b shop 'SELECT i FROM guest')" 42
 ok 'guest: another name is no answer' exits 3 pgusher run guest --yes --confirm guest
 ok 'guest: the table is still there' is "$(value b shop 'SELECT i FROM guest')" 42
-ok 'guest: with the name typed it is made anew' exits 0 pgusher run guest --yes --confirm shop
+ok 'guest: the name alone is no answer, it may have been given before anybody knew' exits 3 pgusher run guest --yes --confirm shop
+ok 'guest: the command for it' says guest "pgusher run -c $WORK/guest.ini --yes --confirm shop --also-drop 1"
+ok 'guest: another number is none' exits 3 pgusher run guest --yes --confirm shop --also-drop 2
+ok 'guest: nothing was dropped' is "$(value b shop 'SELECT i FROM guest')" 42
+ok 'guest: with both words it is made anew' exits 0 pgusher run guest --yes --confirm shop --also-drop 1
 ok 'done: run again, it is not begun anew' exits 3 pgusher run guest --yes
 ok 'done: first of all it says that it is done' sh -c 'grep "BLOCK" "$1" | head -n 1 | grep -q "this migration is done: the target database shop may be in use"' sh "$WORK/guest.out"
 ok 'done: when, and that it was proven' sh -c 'grep -qE "found +20..-.*: done, and proven equal" "$1"' sh "$WORK/guest.out"
