@@ -31,9 +31,10 @@ static enum err_code target_never_led(struct run *r, const struct link *f, struc
 
 	if (rc == ERR_OK)
 		rc = phase_read(s, f->publication, &note, err);
-	if (rc == ERR_OK && note.phase == PHASE_NONE && (rc = source_is_open(s, err)) == ERR_BLOCKED)
-		return rc;
-	if (rc != ERR_OK) {
+	if (rc == ERR_OK && note.phase == PHASE_NONE)
+		rc = source_is_open(s, err);
+	if (rc != ERR_OK && rc != ERR_BLOCKED) {
+		phase_fini(&note);
 		(void)err_prefix(err, "whether the target has become the primary is not known, therefore its database is not dropped");
 		return err_hint(err, "begin again when the source answers, or without --drop-copy: then the copy stays");
 	}

@@ -95,11 +95,11 @@ static enum err_code read_columns(struct session *s, int64_t *columns, struct er
 	PGresult *r;
 	enum err_code rc = session_exec(s, sql, 0, NULL, 0, &r, err);
 
-	if (rc == ERR_OK)
-		*columns = cell_i64(r, 0, 0);
-	if (rc == ERR_OK)
-		PQclear(r);
-	return rc;
+	if (rc != ERR_OK)
+		return rc;
+	*columns = cell_i64(r, 0, 0);
+	PQclear(r);
+	return ERR_OK;
 }
 
 static const char *system_of(const struct run *r, enum side side)
