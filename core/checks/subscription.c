@@ -220,9 +220,9 @@ void check_identity(const struct survey *s, struct finding *f)
 		if (!str_eq(o->kind, "no replica identity") || !carried(s, o))
 			continue;
 		strv_add(&f->names, o->name);
-		str_addf(&sql, "%sALTER TABLE %s REPLICA IDENTITY ", n++ ? "; " : "SET lock_timeout = '" LOCK_BRIEFLY "'; ", o->name);
+		str_addf(&sql, "%sALTER TABLE %s REPLICA IDENTITY ", n++ ? ";\n" : "SET lock_timeout = '" LOCK_BRIEFLY "';\n", o->name);
 		str_addf(&sql, o->detail ? "USING INDEX %s" : "FULL", o->detail ? o->detail : "");
-		str_addf(&undo, "%sALTER TABLE %s REPLICA IDENTITY DEFAULT", n > 1 ? "; " : "", o->name);
+		str_addf(&undo, "%sALTER TABLE %s REPLICA IDENTITY DEFAULT", n > 1 ? ";\n" : "", o->name);
 		full += !o->detail;
 	}
 	if (n == 0)
@@ -230,7 +230,7 @@ void check_identity(const struct survey *s, struct finding *f)
 	finding_is(f, VERDICT_BLOCK, "%zu table%s no replica identity", n, n == 1 ? " has" : "s have");
 	finding_print(&f->why, "once published, every UPDATE and DELETE on them fails on the source: your application's, at once");
 	finding_print(&f->needed, "a primary key that is not deferrable, a unique index of columns that are NOT NULL, or FULL");
-	finding_print(&f->fix, "give them one; a table waits at most 2 s for its lock%s", full == 0 ? "" :
+	finding_print(&f->fix, "give them one; nobody waits longer than " LOCK_BRIEFLY " behind a table's lock%s", full == 0 ? "" :
 		      "; those without a fitting index get FULL: each UPDATE and DELETE then sends the whole old row, and the target searches for it");
 	f->fix_sql = str_take(&sql);
 	f->fix_undo = str_take(&undo);

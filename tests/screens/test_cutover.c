@@ -163,6 +163,25 @@ static void test_fix_is_told(void **state)
 	free(where);
 }
 
+/* The names of many tables leave room, on 80x24, for why that is bad and what to do. */
+static void test_long_finding(void **state)
+{
+	struct bed *b = *state;
+
+	NEED_SERVERS(b);
+	bed_source(b);
+	bed_sql(b, A, b->db, "DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE format('CREATE TABLE a_table_without_a_key_%s (a int)', i); END LOOP; END $$");
+	bed_ini_subscription(b, "");
+	struct term *t = bed_open(b);
+	walk_to(t, "Preflight");
+	term_expect(t, "40 tables have no replica identity");
+	static const char *const shown[] = {"a_table_without_a_key_1\"", "a primary key that is not deferrable", "once published, every UPDATE", "give them one; nobody waits longer", "f runs"};
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+		term_expect(t, shown[i]);
+	leave(t);
+	(void)term_end(t);
+}
+
 /* A transaction that keeps the soft fence waiting, in a psql. */
 static struct term *hold(const struct bed *b)
 {
@@ -381,7 +400,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, bed_fresh, bed_clear_replication)
 	cmocka_set_test_filter(getenv("ONLY")); /* by name, with * and ?; all without it */
-	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_fix_is_told), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_abandon_copy), T(test_disk)};
+	const struct CMUnitTest tests[] = {T(test_cut_over), T(test_finalize), T(test_fix_is_told), T(test_long_finding), T(test_abort), T(test_hang_up), T(test_gates), T(test_rehearse), T(test_abandon), T(test_abandon_copy), T(test_disk)};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }

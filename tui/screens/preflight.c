@@ -59,26 +59,33 @@ static int draw_endpoint(const struct wizard *w, enum side side, int y, int x, i
 	return rows;
 }
 
-static int draw_part(int y, int x, int h, int width, const char *label, enum role role, const char *text)
-{
-	if (str_empty(text) || h <= 0)
-		return 0;
-	(void)put(y, x, 8, R_DIM, label);
-	return put_lines(y, x + 8, h, width - 8, role, text);
-}
-
+/* Where all of it does not fit, the longest part is cut first: the names of many tables must not hide what is to be done. */
 static void draw_detail(const struct model_item *it, int y, int x, int h, int width)
 {
 	const struct event *e = it->last;
-	int end = y + h;
+	const struct { const char *label, *text; enum role role; } part[] = {
+		{"found", e->text, R_TEXT}, {"needed", e->needed, R_TEXT}, {"why", e->why, R_TEXT}, {"fix", e->hint, R_TITLE},
+		{str_starts(e->sql ? e->sql : "", ADOPT_SETTING) ? "f sets" : "f runs", e->sql, R_WARN},
+	};
+	enum { PARTS = sizeof part / sizeof *part };
+	int rows[PARTS], all = 0;
 
 	put_line(y, x - 1, width + 2, R_DIM);
 	(void)putf(y++, x + 1, width - 2, R_TITLE, " %s ", e->title);
-	y += draw_part(y, x, end - y, width, "found", R_TEXT, e->text);
-	y += draw_part(y, x, end - y, width, "needed", R_TEXT, e->needed);
-	y += draw_part(y, x, end - y, width, "why", R_TEXT, e->why);
-	y += draw_part(y, x, end - y, width, "fix", R_TITLE, e->hint);
-	(void)draw_part(y, x, end - y, width, str_starts(e->sql ? e->sql : "", ADOPT_SETTING) ? "f sets" : "f runs", R_WARN, e->sql);
+	for (int i = 0; i < PARTS; i++)
+		all += rows[i] = str_empty(part[i].text) ? 0 : put_wrapped(y, x + 8, 0, width - 8, part[i].role, part[i].text, 0);
+	for (; all > h - 1 && all > 0; all--) {
+		int longest = PARTS - 1;
+		for (int i = PARTS - 1; i >= 0; i--)
+			longest = rows[i] > rows[longest] ? i : longest;
+		rows[longest]--;
+	}
+	for (int i = 0; i < PARTS; i++) {
+		if (rows[i] == 0)
+			continue;
+		(void)put(y, x, 8, R_DIM, part[i].label);
+		y += put_lines(y, x + 8, rows[i], width - 8, part[i].role, part[i].text);
+	}
 }
 
 static void draw_counts(const struct wizard *w, int y, int x, int width)
@@ -98,6 +105,7 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 	head += draw_endpoint(w, SIDE_TARGET, y + head, x, width) + 1;
 	int list = h / 2 + 1 - head;
 	collect(w);
+	list = n_items + 1 < list ? n_items + 1 : list; /* a short one leaves its room to the finding */
 	if (w->sel >= n_items)
 		w->sel = n_items ? n_items - 1 : 0;
 	w->page = list;
@@ -117,9 +125,11 @@ static void draw(struct wizard *w, int y, int x, int h, int width)
 		draw_detail(items[w->sel], y + head + list + 1, x, h - head - list - 1, width);
 }
 
-/* The first line of a statement, as far as there is room beside what it did. */
+/* The first line of a statement that says what is done, as far as there is room beside what it did. */
 static char *begin_of(const char *sql)
 {
+	while (str_starts(sql, "SET ") && strchr(sql, '\n'))
+		sql = strchr(sql, '\n') + 1;
 	const char *next, *end = text_break(sql, 60, &next);
 
 	return xasprintf("%.*s%s", (int)(end - sql), sql, next && *next ? " ..." : "");
