@@ -207,7 +207,7 @@ enum err_code cleanup_plan(struct plan **out, const struct migration *m, const s
 		database = m->end[SIDE_TARGET].dbname;
 	}
 	if (cleanup_keeps_copy(seen))
-		str_add(&list, "\nThe target's database stays, with the copy that it has, and follows no longer; pgusher cleanup --drop-copy drops it, too.");
+		str_add(&list, "\nThe target's database stays, with the copy that it has, and follows no longer; to have it dropped with the rest, say No and start pgusher cleanup --drop-copy.");
 	struct action *hold = step_hold(st, way_back ? "Give up the way back, and remove all of this?"
 				     : kept > 0 ? "Remove all of this, except what is NOT removed?" : "Remove all of this?", str_text(&list), database);
 	hold->also = l && l->loss ? xstrdup(l->loss_word) : NULL;

@@ -35,7 +35,7 @@ there() { [ -n "$(lab psql b postgres -At -c "SELECT 1 FROM pg_database WHERE da
 gone() { ! there; }
 ok 'copy: it runs before' exits 0 pgusher run case --yes
 ok 'copy: it stays' exits 0 pgusher cleanup case --yes --confirm shop
-ok 'copy: it is said that it stays, and how it would go' says case "database stays, with the copy that it has, and follows no longer; pgusher cleanup --drop-copy drops it, too"
+ok 'copy: it is said that it stays, and how it would go' says case "database stays, with the copy that it has, and follows no longer; to have it dropped with the rest, say No and start pgusher cleanup --drop-copy"
 ok 'copy: it has its rows' rows 1000
 lab psql b postgres -q -c 'DROP DATABASE shop'
 ok 'copy: it runs again' exits 0 pgusher run case --yes
